@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The records that the BPF programs and the daemon share. Fixed width, no padding, same layout on
+ * every kernel; a change of any of them is a new IDLEWARDEN_ABI, and pinned state of another ABI is
+ * never read. All times are nanoseconds of CLOCK_BOOTTIME (bpf_ktime_get_boot_ns); 0 is "never".
+ */
+#ifndef IDLEWARDEN_ABI_H
+#define IDLEWARDEN_ABI_H
+
+#ifdef __cplusplus
+#include <linux/types.h>
+#define IDLEWARDEN_ASSERT static_assert
+#else
+#define IDLEWARDEN_ASSERT _Static_assert
+#endif
+
+#define IDLEWARDEN_ABI	 1
+#define IDLEWARDEN_MAGIC 0x69646c6577617264ULL /* "idleward" */
+
+/* The array's greatest size; a pts number beyond it uses the overflow map. */
+#define IDLEWARDEN_MAX_PTS	65536
+#define IDLEWARDEN_MAX_OVERFLOW 4096
+
+/*
+ * When a person last typed on one tty. The daemon claims a record by writing `tty` last; a program
+ * stamps only a record that is claimed for the very tty that it sees.
+ */
+struct idlewarden_activity {
+	__u64 tty; /* address of the slave's tty_struct; 0: free */
+	__u64 last_input_ns;
+	__u64 last_output_ns; /* only where the daemon asked for it */
+	__u64 last_reply_ns;  /* the terminal answered a question by itself */
+	__u64 inputs;	      /* how many writes that were input; wraps */
+	__u64 replies;	      /* how many that were only replies */
+	__u32 writer_tgid;    /* who wrote the last input to the master */
+	__u32 reserved0;
+	__u64 reserved1;
+};
+IDLEWARDEN_ASSERT(sizeof(struct idlewarden_activity) == 64, "one cache line");
+
+/* What the pinned state is, and whether the overflow map is worth a look. */
+struct idlewarden_meta {
+	__u64 magic;
+	__u32 abi;
+	__u32 record_size;
+	__u32 overflow_entries;
+	__u32 reserved[11];
+};
+IDLEWARDEN_ASSERT(sizeof(struct idlewarden_meta) == 64, "one cache line");
+
+/* One session leader, as the task iterator reports it. */
+struct idlewarden_leader {
+	__u64 start_ns;	 /* task->start_boottime */
+	__u64 tty;	 /* address of its controlling tty_struct; 0: none */
+	__u64 read_head; /* n_tty_data.read_head: moves when the line discipline took input */
+	__u64 cgroup_id; /* of the cgroup v2 hierarchy */
+	__u32 tgid;
+	__u32 parent_tgid;
+	__u32 grandparent_tgid;
+	__u32 foreground_pgrp; /* of the tty; 0: none */
+	__u32 uid;
+	__u32 loginuid;	     /* audit login uid; 4294967295: unset */
+	__u32 audit_session; /* 4294967295: unset */
+	__u32 tty_major;     /* of the tty's driver */
+	__u32 tty_minor;     /* driver->minor_start + index */
+	__u32 tty_index;     /* within the driver; for a pts its number */
+	__u32 devpts_dev;    /* the devpts mount's device, kernel encoding (major << 20 | minor) */
+	__u32 reserved;
+	struct idlewarden_activity activity; /* of the tty, if claimed for it; else all 0 */
+};
+IDLEWARDEN_ASSERT(sizeof(struct idlewarden_leader) == 144, "no padding");
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/unique_fd.h"
+
+namespace idlewarden {
+namespace {
+
+// openat2(2) has no glibc wrapper in Debian 12.
+UniqueFd open_in_root(const std::string& root, const std::string& path, int flags,
+                      std::uint64_t resolve) {
+  const UniqueFd dir(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!dir) return UniqueFd();
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_IN_ROOT | resolve;
+  return UniqueFd(
+      static_cast<int>(::syscall(SYS_openat2, dir.get(), path.c_str(), &how, sizeof how)));
+}
+
+}  // namespace
+
+Root::Root(std::string directory) : directory_(std::move(directory)) {
+  while (directory_.size() > 1 && directory_.back() == '/') directory_.pop_back();
+  if (directory_.empty()) directory_ = "/";
+}
+
+Result<std::string> Root::read(const std::string& path, const ReadLimits& limits) const {
+  const Where where{path};
+  const auto failed = [&](std::string what, int code) {
+    return std::unexpected(
+        Error{.what = std::move(what), .where = where, .hint = {}, .code = code});
+  };
+  int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  if (limits.owner) flags |= O_NOFOLLOW;
+  const UniqueFd fd = open_in_root(directory_, path, flags, 0);
+  if (!fd) return failed("cannot open", errno);
+  struct stat st {};
+  if (::fstat(fd.get(), &st) != 0) return failed("cannot stat", errno);
+  if (!S_ISREG(st.st_mode)) return fail_at(where, "is not a regular file");
+  if (limits.owner && st.st_uid != *limits.owner && st.st_uid != 0) {
+    return fail_at(where, "belongs to another user, so it is not read");
+  }
+  std::string content;
+  char buffer[16384];
+  while (true) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return failed("cannot read", errno);
+    if (n == 0) return content;
+    content.append(buffer, static_cast<std::size_t>(n));
+    if (content.size() > limits.max_bytes) {
+      return fail_at(where, "is larger than " + std::to_string(limits.max_bytes) + " bytes");
+    }
+  }
+}
+
+bool Root::exists(const std::string& path) const {
+  return static_cast<bool>(open_in_root(directory_, path, O_PATH, 0));
+}
+
+bool Root::is_directory(const std::string& path) const {
+  return static_cast<bool>(open_in_root(directory_, path, O_PATH | O_DIRECTORY, 0));
+}
+
+std::vector<std::string> Root::glob(const std::string& pattern) const {
+  // The root's own name is not a pattern: its metacharacters are quoted.
+  std::string prefix;
+  if (!is_host()) {
+    for (char c : directory_) {
+      if (c == '*' || c == '?' || c == '[' || c == '\\') prefix += '\\';
+      prefix += c;
+    }
+  }
+  glob_t found{};
+  std::vector<std::string> paths;
+  if (::glob((prefix + pattern).c_str(), 0, nullptr, &found) == 0) {
+    const std::size_t cut = is_host() ? 0 : directory_.size();
+    for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i] + cut);
+  }
+  ::globfree(&found);
+  return paths;
+}
+
+}  // namespace idlewarden

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading files that are not ours. A Root is the tree that is read as "/": the host's own, that of
+// an image (--root DIR), or a container's (/proc/PID/root). Every path is resolved inside it, so a
+// symlink in the tree cannot lead out of it (openat2(2), RESOLVE_IN_ROOT).
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace idlewarden {
+
+struct ReadLimits {
+  std::size_t max_bytes = 1 << 20;
+  // If set: the file (its target) must belong to this user or root, and a symlink may not be the
+  // last component. For files that an unprivileged user controls.
+  std::optional<uid_t> owner;
+};
+
+class Root {
+ public:
+  explicit Root(std::string directory = "/");
+
+  const std::string& directory() const noexcept { return directory_; }
+  bool is_host() const noexcept { return directory_ == "/"; }
+
+  // The whole content of a regular file. Never blocks on a FIFO or a device, never reads more than
+  // the limit: both are errors. code is ENOENT when there is no such file.
+  Result<std::string> read(const std::string& path, const ReadLimits& limits = {}) const;
+  bool exists(const std::string& path) const;
+  bool is_directory(const std::string& path) const;
+  // glob(3) inside the root, in lexical order; paths come back as seen from inside. No match, an
+  // unreadable folder: empty.
+  std::vector<std::string> glob(const std::string& pattern) const;
+
+ private:
+  std::string directory_;
+};
+
+}  // namespace idlewarden

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// /proc of the processes that matter (proc(5)). The folder is injected, so tests read a made one.
+// Every answer may be out of date when it arrives: whoever acts on it checks the identity again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace idlewarden {
+
+struct ProcStat {
+  pid_t pid = 0;
+  std::string comm;  // raw, as the process set it
+  char state = '?';
+  pid_t parent = 0;
+  pid_t pgrp = 0;
+  pid_t session = 0;
+  std::uint32_t tty_nr = 0;    // as new_encode_dev() packs it; 0: none
+  pid_t foreground_pgrp = -1;  // of the controlling tty; -1: none
+  std::uint64_t start_ticks = 0;  // since boot (CLOCK_BOOTTIME), in units of sysconf(_SC_CLK_TCK)
+};
+
+class Procfs {
+ public:
+  explicit Procfs(std::string directory = "/proc") : directory_(std::move(directory)) {}
+
+  const std::string& directory() const noexcept { return directory_; }
+  std::string path(pid_t pid, const std::string& entry) const;
+
+  Result<ProcStat> stat(pid_t pid) const;
+  // The path of the executable, without the " (deleted)" that an upgrade leaves behind.
+  Result<std::string> executable(pid_t pid) const;
+  // argv; one element with blanks in it where the process rewrote its title (setproctitle).
+  Result<std::vector<std::string>> command_line(pid_t pid) const;
+  Result<uid_t> real_uid(pid_t pid) const;
+
+ private:
+  std::string directory_;
+};
+
+// Start time in clock ticks as /proc shows a task's start_boottime.
+std::uint64_t start_ticks(BootTime start);
+
+}  // namespace idlewarden

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// The only door through which idlewarden touches somebody's session. enforce/terminate.cpp has the
+// real one; tests have a fake.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "sessions/session.h"
+
+namespace idlewarden {
+
+// Whether the processes of a session are still there.
+struct Alive {
+  bool leader = false;
+  bool host = false;  // false for a console
+};
+
+// A hold on one session: descriptors (pidfd_open(2), the tty) that were opened before its identity
+// was checked, so that no pid, pts number or device can be reused under it. Every call is
+// non-blocking.
+class Grip {
+ public:
+  virtual ~Grip() = default;
+  // Writes to the tty; what does not fit (XOFF, a full buffer) is dropped and is an error EAGAIN.
+  virtual Result<void> say(std::string_view text) = 0;
+  virtual Result<void> hang_up() = 0;                 // TIOCVHANGUP, ioctl_tty(2)
+  virtual Result<void> signal_leader(int signal) = 0;  // pidfd_send_signal(2); gone is no error
+  virtual Result<void> signal_host(int signal) = 0;
+  // cgroup.kill of the session's own scope; an error where it has none of its own.
+  virtual Result<void> kill_survivors() = 0;
+  virtual Alive alive() const = 0;
+  // Readable when the leader has exited; to be polled, not read.
+  virtual int leader_fd() const noexcept = 0;
+};
+
+class Terminator {
+ public:
+  virtual ~Terminator() = default;
+  // Opens and then proves the identity: leader's start time, controlling tty, device. code is ESRCH
+  // when the session is not there any more; any other error means that nothing may be done to it.
+  virtual Result<std::unique_ptr<Grip>> seize(const Session& session) = 0;
+};
+
+}  // namespace idlewarden

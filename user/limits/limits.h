@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The front door of this folder: loads the policy, answers for a subject.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/result.h"
+#include "limits/limit.h"
+#include "limits/policy.h"
+
+namespace idlewarden {
+
+// A loaded policy together with what is read of the host's own files on demand. Not thread-safe.
+class Limits {
+ public:
+  // Reads the policy files now and sshd_config (and what it includes) when first asked for a
+  // session of that sshd. `overrides` are the command line's.
+  static Result<Limits> load(const Root& root, const std::string& policy_file,
+                             const PolicyOverrides& overrides = {});
+  ~Limits();
+  Limits(Limits&&) noexcept;
+  Limits& operator=(Limits&&) noexcept;
+
+  const Policy& policy() const noexcept;
+
+  // Never fails: a source that cannot be read keeps its last good reading, and where there was none
+  // it stands among the sources with the error as its reason. `wall` decides `hours`.
+  Verdict resolve(const Subject& subject, WallTime wall) const;
+
+  // Reads every file again. On an error nothing changes: the old policy and the old readings stay.
+  Result<void> reload();
+
+  // The errors of host files (sshd_config, logind.conf) met since the last call, for the log.
+  std::vector<Error> take_problems() const;
+  // Every file and folder that the answers so far rest on, for watching.
+  std::vector<std::string> files() const;
+
+ private:
+  struct Impl;
+  explicit Limits(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// The subject that a live session is.
+Subject subject_of(const Session& session);
+
+}  // namespace idlewarden

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// TMOUT (bash, ksh, zsh) and autologout (tcsh) in the files that a login shell reads. The files are
+// read as text and never executed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "limits/limit.h"
+
+namespace idlewarden {
+
+struct ShellUser {
+  uid_t uid = 0;
+  std::string home;
+  std::string shell;  // "/bin/bash"; its base name decides which files are read
+};
+
+struct ShellTimeouts {
+  // What a login may really start with, strictest-of to be taken by the caller. Usually one; more
+  // where a condition was not decided (marked conditional) or a user's file tightens.
+  std::vector<LimitSource> in_force;
+  // The other assignments, each with the reason why it does not hold: "overwritten by FILE:LINE",
+  // "readonly since FILE:LINE", "unset by FILE:LINE", "a user's own file can only tighten".
+  std::vector<LimitSource> overruled;
+  std::vector<Error> problems;     // files that could not be read
+  std::vector<std::string> files;  // what was looked at, existing or not, for watching
+};
+
+// The system's files, then the user's own: a user's own files can only tighten. What cannot be
+// decided without running it is a source with no limit, conditional, and says so; a weaker or later
+// undecided line never removes a limit that was decided.
+ShellTimeouts shell_timeouts(const Root& root, const ShellUser& user);
+
+}  // namespace idlewarden

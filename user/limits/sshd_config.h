@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// sshd_config(5), read as sshd reads it (servconf.c, OpenSSH 9.2 to 10.x): the directives that bear
+// on idle time, for one connection. What sshd would refuse in the directives read here is refused.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/result.h"
+#include "limits/limit.h"
+
+namespace idlewarden {
+
+// What Match looks at: `sshd -T -C`'s keys. An empty member is unknown and matches nothing.
+struct SshdConnection {
+  std::string user;
+  std::vector<std::string> groups;
+  std::string host;
+  std::string address;
+  std::string local_address;
+  std::optional<std::uint16_t> local_port;
+  std::string rdomain;
+  std::string version;
+  bool invalid_user = false;
+};
+
+// One directive that is in force.
+struct SshdSetting {
+  Where where;
+  std::string text;               // the line
+  std::vector<std::string> args;  // as lexed
+  bool in_match = false;
+};
+
+struct SshdEffective {
+  std::optional<SshdSetting> client_alive_interval;
+  std::optional<SshdSetting> client_alive_count_max;
+  std::optional<SshdSetting> channel_timeout;
+  std::optional<SshdSetting> unused_connection_timeout;
+  Seconds interval{0};
+  int count_max = 3;
+  std::optional<Seconds> unused_timeout;  // none: "none"
+};
+
+class SshdConfig {
+ public:
+  // `options` are the -o of the command line: they come first, so they win.
+  static Result<SshdConfig> load(const Root& root, const std::string& file,
+                                 const std::vector<std::string>& options = {});
+  SshdConfig(SshdConfig&&) noexcept;
+  SshdConfig& operator=(SshdConfig&&) noexcept;
+  ~SshdConfig();
+
+  SshdEffective resolve(const SshdConnection& connection) const;
+  // The limits in it for a session of this kind, each with its provenance and with `used` unset:
+  // ClientAliveInterval x max(1, CountMax), and ChannelTimeout for shells (ssh) or commands and
+  // subsystems (ssh-nopty), including the spellings that sshd accepts and then ignores.
+  std::vector<LimitSource> limits(const SshdConnection& connection, Kind kind) const;
+  const std::vector<std::string>& files() const noexcept;  // it and all that it includes
+
+ private:
+  struct Impl;
+  explicit SshdConfig(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// match_pattern_list() of match.c: comma-separated patterns with * ? and !. Returns 1 on a match, 0
+// on none, -1 on a negated match.
+int match_pattern_list(std::string_view value, std::string_view patterns, bool fold_case);
+// addr_match_list() of addrmatch.c: as above with CIDR; nullopt: a malformed list.
+std::optional<int> match_address_list(std::string_view address, std::string_view patterns);
+
+}  // namespace idlewarden

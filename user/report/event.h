@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// What happened, for people and machines: one record, one JSON line, one journal entry.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "limits/limit.h"
+
+namespace idlewarden {
+
+enum class EventType {
+  session_started,
+  warned,
+  resumed,
+  would_terminate,
+  terminated,
+  terminate_failed,
+  session_ended,
+  held,
+  config_reloaded,
+  config_rejected,
+  backend_changed,
+};
+std::string_view to_string(EventType type);
+
+// Text members are raw; they are made printable when the event is rendered.
+struct Event {
+  EventType type = EventType::session_started;
+  WallTime time{};
+  // Of a session; all empty for the daemon's own events.
+  std::string session;
+  std::string kind;
+  std::string user;
+  std::string tty;
+  std::string remote_addr;
+  std::optional<std::uint16_t> remote_port;
+  std::optional<double> idle_seconds;
+  std::optional<std::int64_t> limit_seconds;
+  std::optional<double> lateness_seconds;
+  std::string decided_by;  // "sshd_config", ...
+  Where source;            // file and line of what decided
+  std::string detail;
+};
+
+std::string to_json_line(const Event& event);   // no newline at the end
+std::string to_human_line(const Event& event);  // "ended alice on pts/3 from 10.0.0.7: idle 10m..."
+
+}  // namespace idlewarden

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// Snapshots and verdicts as text: JSON for machines, tables for people, Prometheus for scrapes.
+// Everything that somebody else chose goes through printable() here.
+#pragma once
+
+#include <string>
+
+#include "limits/limit.h"
+#include "report/snapshot.h"
+
+namespace idlewarden {
+
+std::string sessions_json(const Snapshot& snapshot);
+// A table with a header line, sorted by time left; `width` columns at most (0: no bound).
+std::string sessions_table(const Snapshot& snapshot, int width);
+std::string explain_json(const Verdict& verdict);
+std::string explain_text(const Verdict& verdict);
+std::string metrics_text(const Snapshot& snapshot);  // the exposition format, version 0.0.4
+
+}  // namespace idlewarden

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where events go: the log (spdlog to stderr, or the journal with its fields), the events file, and
+// whoever follows by `events --follow`. emit() is called from the daemon's loop only; follow() from
+// any thread.
+#pragma once
+
+#include <memory>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "report/event.h"
+
+namespace idlewarden {
+
+enum class LogFormat { human, json };
+
+struct ReporterOptions {
+  LogFormat format = LogFormat::human;
+  std::string events_file;  // empty: none; appended to, one JSON line an event
+  bool journal = false;     // stderr is the journal's socket: send fields instead of lines
+};
+
+class Reporter {
+ public:
+  static Result<std::unique_ptr<Reporter>> open(const ReporterOptions& options);
+  virtual ~Reporter() = default;
+
+  // A full disk or a gone journal never stops the daemon: it is counted and logged once.
+  virtual void emit(const Event& event) = 0;
+  virtual void info(const std::string& message) = 0;
+  virtual void warning(const std::string& message) = 0;
+  virtual void error(const std::string& message) = 0;
+  virtual std::uint64_t dropped_events() const = 0;
+
+  // Blocks until events after `sequence` exist or the timeout passes; returns their JSON lines and
+  // the sequence to go on with. The last 1,024 are kept.
+  struct Batch {
+    std::vector<std::string> lines;
+    std::uint64_t next = 0;
+  };
+  virtual Batch wait_after(std::uint64_t sequence, std::chrono::milliseconds timeout) = 0;
+  virtual std::uint64_t latest() const = 0;
+};
+
+}  // namespace idlewarden

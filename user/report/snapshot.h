@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon shows of itself: a copy made on its loop when somebody asks, rendered elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "enforce/warden.h"
+#include "limits/limit.h"
+#include "sessions/session.h"
+
+namespace idlewarden {
+
+struct SessionRow {
+  Session session;
+  BootTime last_input{};  // never before the session's clock_start
+  Nanoseconds idle{0};
+  std::optional<Seconds> limit;
+  Verdict verdict;
+  State state = State::active;
+};
+
+// Upper bounds in seconds and cumulative counts, Prometheus' way.
+struct Histogram {
+  std::vector<double> bounds;
+  std::vector<std::uint64_t> counts;  // one more than bounds; not cumulative
+  double sum = 0;
+  explicit Histogram(std::vector<double> upper_bounds = {});
+  void observe(double value);
+};
+
+// Counted since the daemon started. Key of the maps: (decided_by, kind).
+struct Counters {
+  using ByDecision = std::map<std::pair<std::string, std::string>, std::uint64_t>;
+  std::map<std::string, ByDecision> transitions;  // by event name: warned, resumed, ...
+  Histogram lateness;
+  Histogram scan_seconds;
+  Histogram decision_seconds;
+  std::uint64_t scans_failed = 0;
+  std::uint64_t reloads_ok = 0;
+  std::uint64_t reloads_failed = 0;
+  WallTime last_reload_ok{};
+};
+
+struct Snapshot {
+  std::string version;
+  WallTime wall{};
+  BootTime now{};
+  Backend backend = Backend::sampler;
+  Mode mode = Mode::audit;
+  bool per_session_metrics = false;
+  std::vector<SessionRow> sessions;
+  std::map<std::string, std::string> degraded;  // reason -> one sentence
+  std::uint64_t inputs = 0;   // totals over live and ended sessions
+  std::uint64_t replies = 0;
+  Counters counters;
+};
+
+}  // namespace idlewarden

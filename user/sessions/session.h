@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// "Who": one login session. Plain data; SessionTable makes it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "kernel/activity_source.h"
+
+namespace idlewarden {
+
+enum class Kind { ssh, ssh_nopty, mosh, dropbear, telnet, console, serial };
+std::string_view to_string(Kind kind);
+std::optional<Kind> kind_from(std::string_view name);
+
+// pids, pts numbers and addresses are all reused; these three together are not.
+struct SessionId {
+  pid_t leader = 0;
+  BootTime start{};             // the leader's
+  std::uint64_t tty = 0;        // address of the tty_struct; 0: no tty
+  std::string text() const;     // "PID-TICKS", TICKS as field 22 of /proc/PID/stat: for people
+  friend auto operator<=>(const SessionId&, const SessionId&) = default;
+};
+
+struct Endpoint {
+  std::string address;  // numeric; an IPv4-mapped IPv6 address is written as IPv4
+  std::uint16_t port = 0;
+  friend bool operator==(const Endpoint&, const Endpoint&) = default;
+};
+
+// The sshd that accepted the connection: whose configuration rules the session.
+struct AcceptingSshd {
+  pid_t listener = 0;                             // 0: unknown (gone, or started per connection)
+  std::string config_file = "/etc/ssh/sshd_config";  // -f
+  std::vector<std::string> options;               // -o, in order, as "Keyword=value"
+  std::string root = "/";  // the tree that its paths are in: "/" or "/proc/PID/root"
+  friend bool operator==(const AcceptingSshd&, const AcceptingSshd&) = default;
+};
+
+struct Session {
+  SessionId id;
+  Kind kind = Kind::ssh;
+  Tty tty;
+  std::string tty_name;  // "pts/3", "tty1"
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string user;   // raw, as NSS gives it; the number as text if NSS does not know it
+  std::string home;   // of the passwd entry
+  std::string shell;  // of the passwd entry
+  pid_t host = 0;     // the host process; 0 for console and serial
+  BootTime host_start{};
+  std::optional<Endpoint> remote;
+  std::optional<Endpoint> local;
+  AcceptingSshd sshd;                         // kind ssh only
+  std::optional<std::string> logind_session;  // where logind runs
+  WallTime started{};                         // the leader's start, for people
+  BootTime clock_start{};  // the earliest moment that idle time may be counted from: the leader's
+                           // start if it was certainly never typed in before it was found, else
+                           // when it was found
+  pid_t foreground_pgrp = 0;
+  std::string foreground;  // comm of the tty's foreground process group leader, raw
+};
+
+}  // namespace idlewarden

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// The sessions of this host, kept up to date from one scan of the session leaders to the next.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/procfs.h"
+#include "kernel/activity_source.h"
+#include "sessions/session.h"
+
+namespace idlewarden {
+
+// An executable whose children on a pty are sessions of this kind.
+struct HostProgram {
+  std::string executable;  // absolute path as /proc/PID/exe shows it
+  Kind kind = Kind::ssh;
+  friend bool operator==(const HostProgram&, const HostProgram&) = default;
+};
+// OpenSSH before and after 9.8 (sshd, sshd-session) at the paths that distributions use, dropbear,
+// mosh-server, telnetd.
+std::vector<HostProgram> default_host_programs();
+
+struct SessionScope {
+  std::vector<HostProgram> hosts = default_host_programs();
+  // If not empty: only sessions reached through one of these processes (host or listener).
+  std::vector<pid_t> only_host_pids;
+};
+
+class SessionTable {
+ public:
+  SessionTable(Procfs procfs, const Clock& clock, SessionScope scope);
+  ~SessionTable();
+
+  struct Change {
+    std::vector<SessionId> started;
+    std::vector<Session> ended;
+  };
+  // Takes one scan (made at `scanned`). A session that cannot be resolved yet (its process vanished
+  // meanwhile, its socket cannot be read) is tried again at the next scan and is not in the table
+  // until then: unknown means not judged.
+  Change update(const std::vector<Leader>& leaders, BootTime scanned);
+
+  const std::map<SessionId, Session>& sessions() const noexcept { return sessions_; }
+  const Session* find(const SessionId& id) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+  std::map<SessionId, Session> sessions_;
+};
+
+}  // namespace idlewarden
