@@ -3,6 +3,8 @@
 
 namespace idlewarden {
 
-const char* version() { return IDLEWARDEN_VERSION; }
+const char* version() {
+  return IDLEWARDEN_VERSION;
+}
 
 }  // namespace idlewarden

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/daemon.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <future>
+#include <memory>
+#include <set>
+#include <utility>
+
+#include "daemon/loop.h"
+#include "daemon/monitor.h"
+#include "daemon/version.h"
+#include "enforce/terminate.h"
+#include "kernel/backends.h"
+#include "limits/limits.h"
+#include "report/server.h"
+
+namespace idlewarden {
+namespace {
+
+std::unexpected<StartFailure> cannot_start(const Error& error) {
+  return std::unexpected(StartFailure{error});
+}
+
+// stderr is the journal's when its device and inode are those that JOURNAL_STREAM names
+// (systemd.exec(5)).
+bool stderr_is_journal() {
+  const char* stream = std::getenv("JOURNAL_STREAM");
+  struct stat st {};
+  if (stream == nullptr || ::fstat(STDERR_FILENO, &st) != 0) return false;
+  return fmt::format("{}:{}", st.st_dev, st.st_ino) == stream;
+}
+
+// Whoever started the daemon by hand sits in a session that it must not end.
+std::set<pid_t> ancestors(const Procfs& procfs) {
+  std::set<pid_t> pids;
+  for (pid_t pid = ::getpid(); pid > 0 && pids.insert(pid).second;) {
+    const auto stat = procfs.stat(pid);
+    pid = stat ? stat->parent : 0;
+  }
+  return pids;
+}
+
+std::string start_line(const Limits& limits, const OpenedSource& kernel) {
+  const Policy& policy = limits.policy();
+  std::string files;
+  for (const std::string& file : policy.files) files += (files.empty() ? "" : ", ") + file;
+  return fmt::format("idlewarden {}: {} mode, input seen by {}, policy {}", version(),
+                     to_string(policy.mode), to_string(kernel.source->backend()),
+                     files.empty() ? "built in (no policy file)" : files);
+}
+
+class Daemon {
+ public:
+  explicit Daemon(const DaemonOptions& options) : options_(options) {}
+
+  std::expected<void, StartFailure> start();
+  Result<void> run() { return loop_->run(); }
+  void finish();
+
+ private:
+  std::expected<void, StartFailure> open_policy();
+  Result<void> wire_loop();
+  Result<void> open_servers();
+  Result<void> open_kernel();
+  void compose();
+  void turn();
+  void reload();
+  Result<Snapshot> ask();
+
+  const DaemonOptions& options_;
+  SystemClock clock_;
+  Procfs procfs_;
+  std::unique_ptr<Loop> loop_;
+  std::unique_ptr<Reporter> reporter_;
+  std::unique_ptr<Limits> limits_;
+  OpenedSource kernel_;
+  std::unique_ptr<SessionTable> table_;
+  std::unique_ptr<Terminator> terminator_;
+  std::unique_ptr<Warden> warden_;
+  std::unique_ptr<Monitor> monitor_;
+  // Last, so first to go: their threads ask the parts above.
+  std::unique_ptr<Server> unix_server_;
+  std::unique_ptr<Server> metrics_server_;
+};
+
+std::expected<void, StartFailure> Daemon::start() {
+  if (const auto opened = open_policy(); !opened) return opened;
+  // Signals are blocked before the servers' threads exist, so that all of them inherit it.
+  if (const auto wired = wire_loop(); !wired) return cannot_start(wired.error());
+  // The socket before the kernel: a second daemon is refused before it touches the first one's
+  // pins.
+  if (const auto served = open_servers(); !served) return cannot_start(served.error());
+  if (const auto opened = open_kernel(); !opened) return cannot_start(opened.error());
+  compose();
+
+  reporter_->info(start_line(*limits_, kernel_));
+  for (const std::string& warning : kernel_.warnings) reporter_->warning(warning);
+  Event event;
+  event.type = EventType::backend_changed;
+  event.time = clock_.wall();
+  event.detail = to_string(kernel_.source->backend());
+  reporter_->emit(event);
+  turn();
+  sd_notifyf(0, "READY=1\nSTATUS=%s mode, %s", to_string(limits_->policy().mode).data(),
+             to_string(kernel_.source->backend()).data());
+  return {};
+}
+
+std::expected<void, StartFailure> Daemon::open_policy() {
+  auto loop = Loop::create();
+  if (!loop) return cannot_start(loop.error());
+  loop_ = std::move(*loop);
+
+  auto reporter = Reporter::open({.format = options_.log_format,
+                                  .events_file = options_.events_file,
+                                  .journal = stderr_is_journal()});
+  if (!reporter) return cannot_start(reporter.error());
+  reporter_ = std::move(*reporter);
+
+  auto limits = Limits::load(Root(), options_.config, options_.overrides);
+  if (!limits) return std::unexpected(StartFailure{limits.error(), true});
+  limits_ = std::make_unique<Limits>(std::move(*limits));
+  return {};
+}
+
+Result<void> Daemon::open_kernel() {
+  const Policy& policy = limits_->policy();
+  auto kernel = open_activity_source({.backend = policy.backend,
+                                      .record_output = policy.output_counts,
+                                      .ignore_terminal_replies = policy.ignore_terminal_replies,
+                                      .pin_dir = options_.pin_dir},
+                                     clock_);
+  if (!kernel) return std::unexpected(kernel.error());
+  kernel_ = std::move(*kernel);
+  return {};
+}
+
+void Daemon::compose() {
+  const Policy& policy = limits_->policy();
+  SessionScope scope;
+  for (const std::string& executable : policy.host_executables) {
+    scope.hosts.push_back({executable, Kind::ssh});
+  }
+  scope.only_host_pids = options_.only_host_pids;
+  table_ = std::make_unique<SessionTable>(procfs_, clock_, std::move(scope));
+
+  terminator_ = system_terminator(procfs_);
+  Warden::Settings settings;
+  settings.max_per_minute = policy.max_terminations_per_minute;
+  settings.protected_leaders = ancestors(procfs_);
+  warden_ = std::make_unique<Warden>(*terminator_, std::move(settings));
+  monitor_ = std::make_unique<Monitor>(
+      Monitor::Parts{.source = *kernel_.source,
+                     .table = *table_,
+                     .limits = *limits_,
+                     .warden = *warden_,
+                     .clock = clock_,
+                     .procfs = procfs_,
+                     .emit = [this](const Event& event) { reporter_->emit(event); }});
+}
+
+Result<void> Daemon::wire_loop() {
+  // A client that goes away while it is answered is no reason to die.
+  ::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGTERM, SIGINT}) {
+    if (auto r = loop_->on_signal(number, [this] { loop_->stop(); }); !r) return r;
+  }
+  if (auto r = loop_->on_signal(SIGHUP, [this] { reload(); }); !r) return r;
+  if (auto r = loop_->on_timer([this] { turn(); }); !r) return r;
+  loop_->enable_watchdog();
+  return {};
+}
+
+Result<void> Daemon::open_servers() {
+  const SnapshotProvider provider = [this] { return ask(); };
+  auto on_socket = serve_unix(options_.socket, provider, *reporter_);
+  if (!on_socket) return std::unexpected(on_socket.error());
+  unix_server_ = std::move(*on_socket);
+  if (const auto& listen = limits_->policy().metrics_listen) {
+    auto on_tcp = serve_metrics(*listen, provider);
+    if (!on_tcp) return std::unexpected(on_tcp.error());
+    metrics_server_ = std::move(*on_tcp);
+    reporter_->info(fmt::format("metrics on http://{}/metrics", metrics_server_->address()));
+  }
+  return {};
+}
+
+void Daemon::turn() {
+  const BootTime due = monitor_->tick();
+  loop_->watch_once(warden_->leader_fds(), [this] { turn(); });
+  loop_->arm(due);
+}
+
+void Daemon::reload() {
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+             static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        std::chrono::steady_clock::now().time_since_epoch())
+                                        .count()));
+  if (const auto loaded = monitor_->reload(); !loaded) {
+    reporter_->error("the new policy is not used, the old one stays: " + loaded.error().text());
+  }
+  turn();
+  sd_notify(0, "READY=1");
+}
+
+// On a server's thread. The promise is shared: when the wait is given up, the loop still fulfils
+// it.
+Result<Snapshot> Daemon::ask() {
+  const auto promise = std::make_shared<std::promise<Snapshot>>();
+  auto answer = promise->get_future();
+  if (!loop_->call([this, promise] { promise->set_value(monitor_->snapshot()); })) {
+    return fail("the daemon is stopping");
+  }
+  if (answer.wait_for(std::chrono::seconds(2)) != std::future_status::ready) {
+    return fail("the daemon did not answer within 2 s");
+  }
+  try {
+    return answer.get();
+  } catch (const std::future_error&) {  // the loop ended with the question unanswered
+    return fail("the daemon is stopping");
+  }
+}
+
+void Daemon::finish() {
+  sd_notify(0, "STOPPING=1");
+  reporter_->info("stopped; sessions are left as they are");
+}
+
+}  // namespace
+
+std::expected<void, StartFailure> run_daemon(const DaemonOptions& options) {
+  Daemon daemon(options);
+  if (auto started = daemon.start(); !started) return started;
+  if (const auto ran = daemon.run(); !ran) return cannot_start(ran.error());
+  daemon.finish();
+  return {};
+}
+
+}  // namespace idlewarden

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/monitor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "daemon/version.h"
+
+namespace idlewarden {
+namespace {
+
+constexpr Nanoseconds kScanWithHook = Seconds(2);
+constexpr Nanoseconds kScanOfSampler = Seconds(1);
+// A scan may take at most this part of the time: beyond it, it is made less often.
+constexpr int kScanShare = 1000;
+// How often `hours` of the rules are looked at again.
+constexpr Nanoseconds kJudgeEvery = Seconds(20);
+
+bool is(const Leader& leader, const SessionId& id) {
+  return leader.pid == id.leader && leader.start == id.start && leader.tty &&
+         leader.tty->address == id.tty;
+}
+
+bool in(const std::vector<std::string>& names, const std::string& name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+EventType event_type(Happened happened) {
+  switch (happened) {
+    case Happened::warned:
+      return EventType::warned;
+    case Happened::resumed:
+      return EventType::resumed;
+    case Happened::would_terminate:
+      return EventType::would_terminate;
+    case Happened::terminated:
+      return EventType::terminated;
+    case Happened::terminate_failed:
+      return EventType::terminate_failed;
+    case Happened::held:
+      return EventType::held;
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
+Monitor::Monitor(Parts parts) : parts_(std::move(parts)) {
+  const std::vector<double> kShort{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5};
+  counters_.lateness = Histogram({0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15});
+  counters_.scan_seconds = Histogram(kShort);
+  counters_.decision_seconds = Histogram(kShort);
+}
+
+Nanoseconds Monitor::scan_interval() const {
+  const bool sampled = parts_.source.backend() == Backend::sampler;
+  return std::max(sampled ? kScanOfSampler : kScanWithHook, scan_cost_ * kScanShare);
+}
+
+BootTime Monitor::tick() {
+  const BootTime now = parts_.clock.now();
+  if (now >= next_scan_) scan(now);
+  if (now >= next_judgement_) judge_all();
+
+  std::vector<Observation> all;
+  all.reserve(watched_.size());
+  for (const auto& [id, watched] : watched_) {
+    const Session* session = parts_.table.find(id);
+    if (session != nullptr) all.push_back(observe(*session, watched, now));
+  }
+  second_look_.reset();
+  const Warden::Step step =
+      parts_.warden.step(now, all, [this](const SessionId& id) { return look_again(id); });
+  for (const Transition& transition : step.transitions) {
+    report(transition);
+    // Its processes are gone: the next scan makes that known without waiting for its turn.
+    if (transition.happened == Happened::terminated) next_scan_ = now;
+  }
+  counters_.decision_seconds.observe(to_seconds(parts_.clock.now() - now));
+  dismiss();
+  return step.wake ? std::min(*step.wake, next_scan_) : next_scan_;
+}
+
+void Monitor::scan(BootTime now) {
+  auto leaders = parts_.source.scan();
+  const Nanoseconds cost = parts_.clock.now() - now;
+  counters_.scan_seconds.observe(to_seconds(cost));
+  // One slow scan on a busy host is no reason to look away: the estimate follows slowly.
+  scan_cost_ = (scan_cost_ * 7 + cost) / 8;
+  next_scan_ = now + scan_interval();
+  if (!leaders) {
+    ++counters_.scans_failed;
+    set_degraded("scan_failed", leaders.error().text());
+    return;
+  }
+  clear_degraded("scan_failed");
+  SessionTable::Change change = parts_.table.update(*leaders, now);
+  std::ranges::move(change.ended, std::back_inserter(leaving_));
+  admit(change.started);
+}
+
+// Between the scan that found a session and the moment from which its input is recorded, a key may
+// have been pressed unseen. So it is looked at once more afterwards: only if it still has had no
+// input at all does its clock start with the session itself, else it starts now.
+void Monitor::admit(const std::vector<SessionId>& started) {
+  if (started.empty()) return;
+  for (const SessionId& id : started) {
+    const Session* session = parts_.table.find(id);
+    if (session == nullptr) continue;
+    Watched& watched = watched_[id];
+    const auto watching = parts_.source.watch(session->tty);
+    watched.watched = watching.has_value();
+    if (!watching) {
+      set_degraded("watch_failed", fmt::format("input on {} cannot be recorded, so it is never "
+                                               "idle: {}",
+                                               session->tty_name, watching.error().text()));
+    }
+    watched.verdict = parts_.limits.resolve(subject_of(*session), parts_.clock.wall());
+  }
+  const auto again = parts_.source.scan();
+  const BootTime now = parts_.clock.now();
+  for (const SessionId& id : started) {
+    const Session* session = parts_.table.find(id);
+    if (session == nullptr) continue;
+    Watched& watched = watched_[id];
+    const bool untouched = again && std::ranges::any_of(*again, [&](const Leader& leader) {
+                             return is(leader, id) && leader.no_input_yet;
+                           });
+    watched.clock_floor = untouched ? session->clock_start : now;
+    // State that was kept over a restart knows better than "now".
+    const InputSeen seen = parts_.source.input(session->tty);
+    if (seen.last_input) watched.clock_floor = std::max(session->id.start, *seen.last_input);
+    parts_.emit(event_about(EventType::session_started, *session, watched.verdict));
+  }
+}
+
+// Only after the warden's turn, so that the end of a session that it ended is told before the
+// session is forgotten.
+void Monitor::dismiss() {
+  for (const Session& session : std::exchange(leaving_, {})) {
+    const auto entry = watched_.find(session.id);
+    if (entry == watched_.end()) continue;
+    const InputSeen seen = parts_.source.input(session.tty);
+    ended_inputs_ += seen.inputs;
+    ended_replies_ += seen.replies;
+    Event event = event_about(EventType::session_ended, session, entry->second.verdict);
+    event.idle_seconds.reset();
+    parts_.emit(event);
+    // The tty's record may already belong to a newer session on the same address.
+    const bool reused = std::ranges::any_of(watched_, [&](const auto& other) {
+      return other.first != session.id && other.first.tty == session.id.tty;
+    });
+    if (!reused) parts_.source.unwatch(session.tty);
+    watched_.erase(entry);
+  }
+}
+
+// Limits can change with the hour, and with files that were read again.
+void Monitor::judge_all() {
+  next_judgement_ = parts_.clock.now() + kJudgeEvery;
+  const WallTime wall = parts_.clock.wall();
+  for (auto& [id, watched] : watched_) {
+    if (const Session* session = parts_.table.find(id)) {
+      watched.verdict = parts_.limits.resolve(subject_of(*session), wall);
+    }
+  }
+  std::string problems;
+  for (const Error& error : parts_.limits.take_problems()) {
+    problems += (problems.empty() ? "" : "; ") + error.text();
+  }
+  if (!problems.empty()) set_degraded("host_files", problems);
+}
+
+Observation Monitor::observe(const Session& session, const Watched& watched, BootTime now) const {
+  Observation o;
+  o.session = &session;
+  o.verdict = &watched.verdict;
+  o.last_activity = now;
+  if (watched.watched) {
+    const InputSeen seen = parts_.source.input(session.tty);
+    o.last_activity = std::max(watched.clock_floor, seen.last_input.value_or(BootTime{}));
+    if (watched.verdict.output_counts) {
+      o.last_activity = std::max(o.last_activity, seen.last_output.value_or(BootTime{}));
+    }
+  }
+  o.job_running = in(watched.verdict.jobs, session.foreground);
+  return o;
+}
+
+std::optional<Observation> Monitor::look_again(const SessionId& id) {
+  if (!second_look_) {
+    auto leaders = parts_.source.scan();
+    if (!leaders) {
+      ++counters_.scans_failed;
+      set_degraded("scan_failed", leaders.error().text());
+      return std::nullopt;
+    }
+    second_look_ = std::move(*leaders);
+  }
+  const auto leader =
+      std::ranges::find_if(*second_look_, [&](const Leader& l) { return is(l, id); });
+  const Session* session = parts_.table.find(id);
+  const auto entry = watched_.find(id);
+  if (leader == second_look_->end() || session == nullptr || entry == watched_.end()) {
+    return std::nullopt;
+  }
+  Observation o = observe(*session, entry->second, parts_.clock.now());
+  if (!entry->second.verdict.jobs.empty() && leader->foreground_pgrp != session->foreground_pgrp) {
+    const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
+    o.job_running = stat && in(entry->second.verdict.jobs, stat->comm);
+  }
+  return o;
+}
+
+Event Monitor::event_about(EventType type, const Session& session, const Verdict& verdict) const {
+  Event event;
+  event.type = type;
+  event.time = parts_.clock.wall();
+  event.session = session.id.text();
+  event.kind = to_string(session.kind);
+  event.user = session.user;
+  event.tty = session.tty_name;
+  if (session.remote) {
+    event.remote_addr = session.remote->address;
+    event.remote_port = session.remote->port;
+  }
+  if (verdict.limit) event.limit_seconds = verdict.limit->count();
+  if (verdict.decided_by) event.decided_by = to_string(*verdict.decided_by);
+  if (const LimitSource* source = verdict.used_source()) event.source = source->where;
+  return event;
+}
+
+void Monitor::report(const Transition& transition) {
+  const Session* session = parts_.table.find(transition.session);
+  const auto gone = std::ranges::find(leaving_, transition.session, &Session::id);
+  if (session == nullptr && gone != leaving_.end()) session = &*gone;
+  const auto entry = watched_.find(transition.session);
+  if (session == nullptr || entry == watched_.end()) return;
+  Event event = event_about(event_type(transition.happened), *session, entry->second.verdict);
+  event.idle_seconds = to_seconds(transition.idle);
+  event.limit_seconds = transition.limit.count();
+  event.detail = transition.detail;
+  if (transition.cause == Cause::max_session) {
+    event.decided_by = to_string(Origin::rule);
+    event.detail = "max_session" + (event.detail.empty() ? "" : ": " + event.detail);
+  }
+  if (transition.happened == Happened::terminated) {
+    event.lateness_seconds = to_seconds(transition.lateness);
+    counters_.lateness.observe(*event.lateness_seconds);
+  }
+  count(event);
+  parts_.emit(event);
+}
+
+void Monitor::count(const Event& event) {
+  ++counters_.transitions[std::string(to_string(event.type))][{event.decided_by, event.kind}];
+}
+
+Result<void> Monitor::reload() {
+  const auto loaded = parts_.limits.reload();
+  Event event;
+  event.time = parts_.clock.wall();
+  event.type = loaded ? EventType::config_reloaded : EventType::config_rejected;
+  if (loaded) {
+    ++counters_.reloads_ok;
+    counters_.last_reload_ok = event.time;
+    clear_degraded("policy_rejected");
+    clear_degraded("host_files");
+    parts_.warden.set_max_per_minute(parts_.limits.policy().max_terminations_per_minute);
+    judge_all();
+  } else {
+    ++counters_.reloads_failed;
+    event.detail = loaded.error().text();
+    event.source = loaded.error().where;
+    set_degraded("policy_rejected", "the last good policy stays in force: " + event.detail);
+  }
+  parts_.emit(event);
+  return loaded;
+}
+
+Snapshot Monitor::snapshot() const {
+  Snapshot s;
+  s.version = version();
+  s.wall = parts_.clock.wall();
+  s.now = parts_.clock.now();
+  s.backend = parts_.source.backend();
+  s.mode = parts_.limits.policy().mode;
+  s.per_session_metrics = parts_.limits.policy().metrics_per_session;
+  s.degraded = degraded_;
+  s.counters = counters_;
+  s.inputs = ended_inputs_;
+  s.replies = ended_replies_;
+  for (const auto& [id, watched] : watched_) {
+    const Session* session = parts_.table.find(id);
+    if (session == nullptr) continue;
+    const Observation o = observe(*session, watched, s.now);
+    const InputSeen seen = parts_.source.input(session->tty);
+    s.inputs += seen.inputs;
+    s.replies += seen.replies;
+    s.sessions.push_back({.session = *session,
+                          .last_input = o.last_activity,
+                          .idle = std::max(s.now - o.last_activity, Nanoseconds(0)),
+                          .limit = limit_now(o),
+                          .verdict = watched.verdict,
+                          .state = parts_.warden.state(id)});
+  }
+  return s;
+}
+
+void Monitor::set_degraded(const std::string& reason, const std::string& sentence) {
+  degraded_[reason] = sentence;
+}
+
+void Monitor::clear_degraded(const std::string& reason) {
+  degraded_.erase(reason);
+}
+
+}  // namespace idlewarden

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon's work without its loop: one turn reads the kernel, keeps the table of sessions, asks
+// for limits, lets the warden act, and reports. Everything it uses is handed in, so a test drives
+// it with a fake clock, a fake kernel and a fake terminator. Not thread-safe.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/procfs.h"
+#include "enforce/warden.h"
+#include "kernel/activity_source.h"
+#include "limits/limits.h"
+#include "report/event.h"
+#include "report/snapshot.h"
+#include "sessions/session_table.h"
+
+namespace idlewarden {
+
+class Monitor {
+ public:
+  using EmitEvent = std::function<void(const Event&)>;
+  struct Parts {
+    ActivitySource& source;
+    SessionTable& table;
+    Limits& limits;
+    Warden& warden;
+    const Clock& clock;
+    Procfs procfs;
+    EmitEvent emit;
+  };
+  explicit Monitor(Parts parts);
+
+  // One turn. Returns when the next is due at the latest.
+  BootTime tick();
+  // Reads the policy and the host's files again; on an error the old ones stay in force.
+  Result<void> reload();
+  Snapshot snapshot() const;
+  // Something that works less well than it should, shown until it is cleared.
+  void set_degraded(const std::string& reason, const std::string& sentence);
+  void clear_degraded(const std::string& reason);
+
+ private:
+  struct Watched {
+    Verdict verdict;
+    BootTime clock_floor{};  // no idle time is counted from before this
+    bool watched = false;    // its input is being recorded
+  };
+
+  void scan(BootTime now);
+  void admit(const std::vector<SessionId>& started);
+  void dismiss();
+  void judge_all();
+  Observation observe(const Session& session, const Watched& watched, BootTime now) const;
+  std::optional<Observation> look_again(const SessionId& id);
+  void report(const Transition& transition);
+  Event event_about(EventType type, const Session& session, const Verdict& verdict) const;
+  void count(const Event& event);
+  Nanoseconds scan_interval() const;
+
+  Parts parts_;
+  std::map<SessionId, Watched> watched_;
+  std::vector<Session> leaving_;  // ended since the last turn, not yet told
+  BootTime next_scan_{};
+  BootTime next_judgement_{};
+  Nanoseconds scan_cost_{0};
+  // The scan that look_again() answers from, made at most once in a turn.
+  std::optional<std::vector<Leader>> second_look_;
+  std::map<std::string, std::string> degraded_;
+  Counters counters_;
+  std::uint64_t ended_inputs_ = 0;
+  std::uint64_t ended_replies_ = 0;
+};
+
+}  // namespace idlewarden
