@@ -1,8 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/cli.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+
 namespace idlewarden {
 
-int run_cli(int, char**) { return 2; }
+int complain(const Error& error, int status) {
+  fmt::print(stderr, "idlewarden: {}\n", error.text());
+  return status;
+}
+
+int run_cli(int argc, char** argv) {
+  CLI::App app(
+      "Ends, or only reports, login sessions that nobody is using.\n"
+      "The kernel says when a person last typed; sshd_config, TMOUT and the policy files say how "
+      "long is too long.",
+      "idlewarden");
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  int status = kFine;
+  add_run(app, status);
+  add_sessions(app, status);
+  add_events(app, status);
+  add_explain(app, status);
+  add_check_config(app, status);
+  add_doctor(app, status);
+  add_unload(app, status);
+  add_version(app, status);
+  app.footer(
+      "Exit status: 0 fine, 1 findings or a bad configuration, 2 usage, 3 the daemon or the kernel "
+      "cannot be reached.");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    // --help arrives here as well, with status 0.
+    return app.exit(e) == 0 ? kFine : kUsage;
+  }
+  return status;
+}
 
 }  // namespace idlewarden

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/monitor_process.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+
+namespace idlewarden::test {
+
+std::string binary() {
+  const char* from_environment = std::getenv("IDLEWARDEN_BINARY");
+  return from_environment != nullptr ? from_environment : IDLEWARDEN_BUILT_BINARY;
+}
+
+MonitorProcess::MonitorProcess(const MonitorOptions& options) {
+  if (options.only_host_pids.empty()) throw std::logic_error("a monitor without a scope");
+  std::vector<std::string> argv{binary(),           "run",           "--socket",
+                                socket(),           "--pin-dir",     "none",
+                                "--metrics-listen", "none",          "--backend",
+                                options.backend,    "--events-file", dir_.path() + "/events"};
+  if (!options.policy.empty()) {
+    write_policy(options.policy);
+    argv.insert(argv.end(), {"--config", dir_.path() + "/policy.toml"});
+  }
+  for (const pid_t pid : options.only_host_pids) {
+    argv.insert(argv.end(), {"--only-host-pid", std::to_string(pid)});
+  }
+  argv.insert(argv.end(), options.more.begin(), options.more.end());
+  dir_.file("events", "");
+  process_ = std::make_unique<Process>(argv, dir_.path() + "/log");
+  // The first event says that the kernel side stands.
+  if (wait_event("backend_changed", 60s).is_null()) {
+    throw std::runtime_error("the monitor did not start:\n" + log());
+  }
+}
+
+std::vector<MonitorProcess::Json> MonitorProcess::events() const {
+  std::vector<Json> all;
+  std::ifstream file(dir_.path() + "/events");
+  for (std::string line; std::getline(file, line);) {
+    if (!file.eof()) all.push_back(Json::parse(line));  // an unfinished last line is left out
+  }
+  return all;
+}
+
+std::vector<MonitorProcess::Json> MonitorProcess::events(const std::string& type) const {
+  std::vector<Json> some;
+  for (Json& event : events()) {
+    if (event["event"] == type) some.push_back(std::move(event));
+  }
+  return some;
+}
+
+MonitorProcess::Json MonitorProcess::wait_event(const std::string& type,
+                                                std::chrono::milliseconds timeout,
+                                                const Predicate& predicate) const {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (true) {
+    for (Json& event : events(type)) {
+      if (!predicate || predicate(event)) return event;
+    }
+    if (std::chrono::steady_clock::now() > until || !process_->running()) return nullptr;
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+MonitorProcess::Json MonitorProcess::sessions() const {
+  const Finished asked = run({binary(), "sessions", "--json", "--socket", socket()});
+  if (asked.status != 0) throw std::runtime_error("sessions: " + asked.output);
+  return Json::parse(asked.output);
+}
+
+std::string MonitorProcess::metrics() const {
+  const Finished asked =
+      run({"curl", "-sS", "--fail", "--unix-socket", socket(), "http://localhost/metrics"});
+  if (asked.status != 0) throw std::runtime_error("metrics: " + asked.output);
+  return asked.output;
+}
+
+void MonitorProcess::write_policy(const std::string& toml) const {
+  dir_.file("policy.toml", toml, 0600);
+}
+
+std::string MonitorProcess::log() const {
+  std::ostringstream out;
+  out << std::ifstream(dir_.path() + "/log").rdbuf();
+  return out.str();
+}
+
+}  // namespace idlewarden::test

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program under test, running as it does in production, bound to sessions of the test.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden::test {
+
+struct MonitorOptions {
+  std::string policy;  // the TOML; empty: no policy file at all
+  std::string backend = "auto";
+  std::vector<pid_t> only_host_pids;  // must not be empty: a test never looks at other sessions
+  std::vector<std::string> more;      // further arguments of `run`
+};
+
+class MonitorProcess {
+ public:
+  explicit MonitorProcess(const MonitorOptions& options);  // returns when it is ready
+
+  using Json = nlohmann::json;
+  using Predicate = std::function<bool(const Json&)>;
+  std::vector<Json> events() const;
+  std::vector<Json> events(const std::string& type) const;
+  // The first such event, waited for; null on a timeout.
+  Json wait_event(const std::string& type, std::chrono::milliseconds timeout,
+                  const Predicate& predicate = {}) const;
+  Json sessions() const;  // `idlewarden sessions --json`
+  void write_policy(const std::string& toml) const;
+  std::string metrics() const;  // GET /metrics through the socket
+  std::string socket() const { return dir_.path() + "/socket"; }
+  std::string log() const;
+  Process& process() { return *process_; }
+
+ private:
+  TempDir dir_;
+  std::unique_ptr<Process> process_;
+};
+
+// build/idlewarden of this build, or $IDLEWARDEN_BINARY.
+std::string binary();
+
+}  // namespace idlewarden::test

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// Child processes of a test: each is ended by the pid that was started, at the latest with the
+// object. All of them die with the test process (PR_SET_PDEATHSIG), should it be killed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace idlewarden::test {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+using namespace std::chrono_literals;
+
+struct Finished {
+  int status = 0;      // as waitpid(2) gives it
+  std::string output;  // stdout and stderr
+};
+// Runs to the end (or the timeout, then throws).
+Finished run(const std::vector<std::string>& argv, std::chrono::seconds timeout = 30s);
+
+// A background process whose output goes to a file.
+class Process {
+ public:
+  Process(const std::vector<std::string>& argv, const std::string& output_file,
+          const std::map<std::string, std::string>& environment = {});
+  ~Process();
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  pid_t pid() const noexcept { return pid_; }
+  bool running();
+  void signal(int number) const;
+  // SIGTERM, then SIGKILL after the grace. Returns the wait status.
+  int stop(std::chrono::seconds grace = 5s);
+  std::optional<int> wait(std::chrono::milliseconds timeout);
+
+ private:
+  pid_t pid_ = -1;
+  std::optional<int> status_;
+};
+
+// A process on a pty of its own whose output is read all the time, as a person's terminal does.
+class PtyProcess {
+ public:
+  explicit PtyProcess(const std::vector<std::string>& argv,
+                      const std::map<std::string, std::string>& environment = {});
+  ~PtyProcess();
+  PtyProcess(const PtyProcess&) = delete;
+  PtyProcess& operator=(const PtyProcess&) = delete;
+
+  pid_t pid() const noexcept { return pid_; }
+  void type(const std::string& keys);
+  // What a terminal would answer by itself when it reads `query` in the output.
+  void answer(const std::string& query, const std::string& reply);
+  std::string output() const;
+  bool wait_for(const std::string& text, std::chrono::milliseconds timeout) const;
+  bool running() const { return !ended_at(); }
+  // When the process was seen to have ended.
+  std::optional<SteadyTime> ended_at() const;
+  bool wait_end(std::chrono::milliseconds timeout) const;
+
+ private:
+  void read_all();
+
+  pid_t pid_ = -1;
+  int master_ = -1;
+  mutable std::mutex mutex_;
+  std::string output_;
+  std::map<std::string, std::string> answers_;
+  std::size_t answered_up_to_ = 0;
+  std::optional<SteadyTime> ended_at_;
+  std::jthread reader_;
+};
+
+}  // namespace idlewarden::test

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/ssh.h"
+
+#include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <stdexcept>
+
+namespace idlewarden::test {
+namespace {
+
+constexpr const char* kPrompt = "ready> ";
+
+int free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  if (fd < 0 || ::bind(fd, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+    throw std::runtime_error("no free port");
+  }
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+bool answers(int port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<std::uint16_t>(port));
+  const bool ok = ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
+  ::close(fd);
+  return ok;
+}
+
+void make_key(const std::string& file) {
+  const Finished made = run({"ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file});
+  if (made.status != 0) throw std::runtime_error("ssh-keygen: " + made.output);
+}
+
+}  // namespace
+
+SshServer::SshServer(const std::string& settings) : port_(free_port()) {
+  make_key(dir_.path() + "/host_key");
+  make_key(dir_.path() + "/client_key");
+  dir_.file("sshd_config", "Port " + std::to_string(port_) + "\nListenAddress 127.0.0.1\nHostKey " +
+                               dir_.path() +
+                               "/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nStrictModes no\n"
+                               "LogLevel VERBOSE\nSubsystem sftp internal-sftp\n" +
+                               settings + "\n");
+  process_ = std::make_unique<Process>(
+      std::vector<std::string>{"/usr/sbin/sshd", "-D", "-e", "-f", config_file()},
+      dir_.path() + "/log");
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (!answers(port_)) {
+    if (!process_->running() || std::chrono::steady_clock::now() > until) {
+      throw std::runtime_error("sshd did not start: " + log());
+    }
+    std::this_thread::sleep_for(20ms);
+  }
+}
+
+std::string SshServer::log() const {
+  std::ostringstream out;
+  out << std::ifstream(dir_.path() + "/log").rdbuf();
+  return out.str();
+}
+
+void SshServer::authorize(const Account& account) const {
+  std::ostringstream key;
+  key << std::ifstream(dir_.path() + "/client_key.pub").rdbuf();
+  write_host_file(account.home + "/.ssh/authorized_keys", key.str());
+  // A prompt that a test can wait for, and nothing that the host's own files would print.
+  write_host_file(account.home + "/.hushlogin", "");
+  write_host_file(account.home + "/.bash_profile",
+                  "[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='" + std::string(kPrompt) + "'\n");
+}
+
+std::vector<std::string> SshServer::client(const Account& account,
+                                           const std::vector<std::string>& options) const {
+  std::vector<std::string> argv{"ssh",       "-F",
+                                "/dev/null", "-tt",
+                                "-p",        std::to_string(port_),
+                                "-i",        dir_.path() + "/client_key",
+                                "-o",        "StrictHostKeyChecking=no",
+                                "-o",        "UserKnownHostsFile=/dev/null",
+                                "-o",        "LogLevel=ERROR",
+                                "-o",        "KexAlgorithms=curve25519-sha256"};
+  argv.insert(argv.end(), options.begin(), options.end());
+  argv.push_back(account.name + "@127.0.0.1");
+  return argv;
+}
+
+SshLogin::SshLogin(const SshServer& server, const Account& account,
+                   const std::vector<std::string>& options)
+    : asked_(std::chrono::steady_clock::now()) {
+  terminal_ =
+      std::make_unique<PtyProcess>(server.client(account, options),
+                                   std::map<std::string, std::string>{{"TERM", "xterm-256color"}});
+  if (!terminal_->wait_for(kPrompt, 60s)) {
+    throw std::runtime_error("no prompt; client:\n" + terminal_->output() + "\nserver:\n" +
+                             server.log());
+  }
+  prompted_ = last_key_ = std::chrono::steady_clock::now();
+}
+
+void SshLogin::command(const std::string& line) {
+  last_key_ = std::chrono::steady_clock::now();
+  terminal_->type(line + "\r");
+}
+
+std::string SshLogin::tty() {
+  command("tty");
+  if (!terminal_->wait_for("/dev/pts/", 10s)) throw std::runtime_error(terminal_->output());
+  std::this_thread::sleep_for(100ms);  // the rest of the line
+  const std::string output = terminal_->output();
+  std::smatch found;
+  if (!std::regex_search(output, found, std::regex("/dev/pts/[0-9]+"))) {
+    throw std::runtime_error("no tty in: " + output);
+  }
+  return found.str();
+}
+
+}  // namespace idlewarden::test

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// A real sshd on a high port of 127.0.0.1 with keys and a configuration of its own, and real ssh
+// clients on ptys. Inside a private host (support/private_host.h) only.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "support/private_host.h"
+#include "support/process.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden::test {
+
+class SshServer {
+ public:
+  // `settings` is appended to what the test needs (port, keys, no PAM).
+  explicit SshServer(const std::string& settings);
+
+  pid_t pid() const noexcept { return process_->pid(); }
+  int port() const noexcept { return port_; }
+  std::string config_file() const { return dir_.path() + "/sshd_config"; }
+  std::string log() const;
+  void authorize(const Account& account) const;  // lets the clients' key in
+  // The command line of a client that logs in as this account.
+  std::vector<std::string> client(const Account& account,
+                                  const std::vector<std::string>& options = {}) const;
+
+ private:
+  TempDir dir_;
+  int port_ = 0;
+  std::unique_ptr<Process> process_;
+};
+
+// A person at an ssh client: logs in, waits for the prompt.
+class SshLogin {
+ public:
+  SshLogin(const SshServer& server, const Account& account,
+           const std::vector<std::string>& options = {});
+
+  PtyProcess& terminal() { return *terminal_; }
+  SteadyTime asked() const noexcept { return asked_; }        // before the client was started
+  SteadyTime prompted() const noexcept { return prompted_; }  // when the prompt was seen
+  // Types a command and Enter; remembers when.
+  void command(const std::string& line);
+  SteadyTime last_key() const noexcept { return last_key_; }
+  std::string tty();  // "/dev/pts/3", asked of the shell
+
+ private:
+  SteadyTime asked_;
+  SteadyTime prompted_;
+  SteadyTime last_key_;
+  std::unique_ptr<PtyProcess> terminal_;
+};
+
+}  // namespace idlewarden::test

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function per subcommand (or family of them): declares its options and what it does.
+// `status` receives the exit status when the subcommand ran.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include "base/result.h"
+
+namespace idlewarden {
+
+enum ExitStatus { kFine = 0, kFindings = 1, kUsage = 2, kUnreachable = 3 };
+
+void add_run(CLI::App& app, int& status);
+void add_sessions(CLI::App& app, int& status);
+void add_events(CLI::App& app, int& status);
+void add_explain(CLI::App& app, int& status);
+void add_check_config(CLI::App& app, int& status);
+void add_doctor(CLI::App& app, int& status);
+void add_unload(CLI::App& app, int& status);
+void add_version(CLI::App& app, int& status);
+
+// Prints "idlewarden: ERROR" on stderr and returns `status`.
+int complain(const Error& error, int status);
+
+}  // namespace idlewarden

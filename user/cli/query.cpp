@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a running daemon is asked: sessions, events.
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "daemon/daemon.h"
+#include "report/client.h"
+
+namespace idlewarden {
+namespace {
+
+struct QueryArguments {
+  std::string socket = kDefaultSocket;
+  bool json = false;
+  bool follow = false;
+};
+
+// 0: not a terminal, so no bound.
+int terminal_width() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+int sessions(const QueryArguments& arguments) {
+  const auto answer =
+      fetch_unix(arguments.socket,
+                 arguments.json ? std::string("/v1/sessions")
+                                : fmt::format("/v1/sessions.txt?width={}", terminal_width()));
+  if (!answer) return complain(answer.error(), kUnreachable);
+  fmt::print("{}\n", *answer);
+  return kFine;
+}
+
+int events(const QueryArguments& arguments) {
+  const std::string path = fmt::format("/v1/events?follow={}&format={}", arguments.follow ? 1 : 0,
+                                       arguments.json ? "json" : "text");
+  const auto ended = follow_unix(arguments.socket, path, [](std::string_view line) {
+    fmt::print("{}\n", line);
+    return std::fflush(stdout) == 0;
+  });
+  return ended ? kFine : complain(ended.error(), kUnreachable);
+}
+
+CLI::App* add_query(CLI::App& app, const char* name, const char* about, QueryArguments& arguments) {
+  CLI::App* command = app.add_subcommand(name, about);
+  command->add_option("--socket", arguments.socket, "The daemon's socket")
+      ->type_name("PATH")
+      ->capture_default_str();
+  command->add_flag("--json", arguments.json, "For machines");
+  return command;
+}
+
+}  // namespace
+
+void add_sessions(CLI::App& app, int& status) {
+  auto arguments = std::make_shared<QueryArguments>();
+  CLI::App* command = add_query(
+      app, "sessions", "Live sessions: idle time, limit and where it comes from", *arguments);
+  command->callback([arguments, &status] { status = sessions(*arguments); });
+}
+
+void add_events(CLI::App& app, int& status) {
+  auto arguments = std::make_shared<QueryArguments>();
+  CLI::App* command = add_query(app, "events", "The last events, the newest last", *arguments);
+  command->add_flag("-f,--follow", arguments->follow, "Go on as they happen");
+  command->callback([arguments, &status] { status = events(*arguments); });
+}
+
+}  // namespace idlewarden
