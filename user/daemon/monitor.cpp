@@ -138,9 +138,14 @@ void Monitor::admit(const std::vector<SessionId>& started) {
 }
 
 // Only after the warden's turn, so that the end of a session that it ended is told before the
-// session is forgotten.
+// session is forgotten. One that is still being ended stays: a leader that survives its hang-up has
+// lost its tty, so it is no session to the table any more.
 void Monitor::dismiss() {
-  for (const Session& session : std::exchange(leaving_, {})) {
+  for (Session& session : std::exchange(leaving_, {})) {
+    if (parts_.warden.state(session.id) == State::ending) {
+      leaving_.push_back(std::move(session));
+      continue;
+    }
     const auto entry = watched_.find(session.id);
     if (entry == watched_.end()) continue;
     const InputSeen seen = parts_.source.input(session.tty);

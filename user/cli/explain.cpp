@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// What works without a daemon, on this host's files or another tree's: explain, check-config.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "cli/commands.h"
+#include "limits/limits.h"
+#include "limits/subject.h"
+#include "report/render.h"
+
+namespace idlewarden {
+namespace {
+
+struct ExplainArguments {
+  std::string config = kDefaultPolicyFile;
+  std::string root = "/";
+  std::string user, shell, address, host, local_address, sshd_config;
+  std::vector<std::string> groups;
+  std::optional<std::uint16_t> local_port;
+  std::string kind = "ssh";
+  bool json = false;
+};
+
+// What the command line does not say is asked of the accounts of the tree.
+Subject subject_from(const ExplainArguments& arguments, const Root& root) {
+  Subject subject;
+  subject.user = arguments.user;
+  subject.groups = arguments.groups;
+  subject.shell = arguments.shell;
+  if (const auto account = find_account(root, arguments.user)) {
+    subject.uid = account->uid;
+    subject.home = account->home;
+    if (subject.shell.empty()) subject.shell = account->shell;
+    if (subject.groups.empty()) {
+      subject.groups = group_names(root, account->name, account->gid);
+    }
+  } else if (subject.shell.empty()) {
+    subject.shell = "/bin/bash";
+  }
+  subject.kind = *kind_from(arguments.kind);
+  subject.address = arguments.address;
+  subject.host = arguments.host;
+  subject.local_address = arguments.local_address;
+  subject.local_port = arguments.local_port;
+  if (!arguments.sshd_config.empty()) subject.sshd.config_file = arguments.sshd_config;
+  subject.sshd.root = root.directory();
+  return subject;
+}
+
+int explain(const ExplainArguments& arguments) {
+  const Root root(arguments.root);
+  const auto limits = Limits::load(root, arguments.config);
+  if (!limits) return complain(limits.error(), kFindings);
+  const Verdict verdict = limits->resolve(subject_from(arguments, root), SystemClock().wall());
+  const std::vector<Error> problems = limits->take_problems();
+  if (!problems.empty()) {
+    for (const Error& problem : problems) complain(problem, kFindings);
+    return kFindings;
+  }
+  fmt::print("{}\n", arguments.json ? explain_json(verdict) : explain_text(verdict));
+  return kFine;
+}
+
+struct CheckArguments {
+  std::string config = kDefaultPolicyFile;
+  std::string root = "/";
+  bool json = false;
+};
+
+int check_config(const CheckArguments& arguments) {
+  const auto policy = load_policy(Root(arguments.root), arguments.config);
+  if (arguments.json) {
+    nlohmann::ordered_json out;
+    out["ok"] = policy.has_value();
+    if (policy) {
+      out["files"] = policy->files;
+      out["rules"] = policy->rules.size();
+      out["mode"] = to_string(policy->mode);
+    } else {
+      const Error& error = policy.error();
+      out["error"] = {{"file", error.where.file},
+                      {"line", error.where.line},
+                      {"column", error.where.column},
+                      {"what", error.what},
+                      {"hint", error.hint}};
+    }
+    fmt::print("{}\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
+    return policy ? kFine : kFindings;
+  }
+  if (!policy) return complain(policy.error(), kFindings);
+  if (policy->files.empty()) {
+    fmt::print("{} does not exist: the built-in policy holds (audit mode, derived limits)\n",
+               arguments.config);
+  } else {
+    fmt::print("{}: good, {} mode, {} {}\n",
+               printable(fmt::format("{}", fmt::join(policy->files, ", ")), 4096),
+               to_string(policy->mode), policy->rules.size(),
+               policy->rules.size() == 1 ? "rule" : "rules");
+  }
+  return kFine;
+}
+
+}  // namespace
+
+void add_explain(CLI::App& app, int& status) {
+  auto arguments = std::make_shared<ExplainArguments>();
+  CLI::App* command =
+      app.add_subcommand("explain", "How long a session may be idle, and who says so");
+  command->add_option("--user", arguments->user, "Whose session")->required()->type_name("NAME");
+  command->add_option("--groups", arguments->groups, "Instead of the account's own")
+      ->delimiter(',')
+      ->type_name("A,B");
+  command->add_option("--addr", arguments->address, "The client's address")->type_name("IP");
+  command->add_option("--host", arguments->host, "The client's name, where sshd has UseDNS yes")
+      ->type_name("NAME");
+  command->add_option("--laddr", arguments->local_address, "The address it connected to")
+      ->type_name("IP");
+  command->add_option("--lport", arguments->local_port, "The port it connected to")
+      ->type_name("PORT");
+  command->add_option("--shell", arguments->shell, "Instead of the account's own")
+      ->type_name("PATH");
+  command->add_option("--kind", arguments->kind, "What kind of session")
+      ->type_name("ssh|ssh-nopty|console")
+      ->check(CLI::IsMember({"ssh", "ssh-nopty", "console"}))
+      ->capture_default_str();
+  command->add_option("--sshd-config", arguments->sshd_config, "Instead of /etc/ssh/sshd_config")
+      ->type_name("FILE");
+  command->add_option("--config", arguments->config, "Policy file")
+      ->type_name("FILE")
+      ->capture_default_str();
+  command->add_option("--root", arguments->root, "Read this tree as /")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command->add_flag("--json", arguments->json, "For machines");
+  command->callback([arguments, &status] { status = explain(*arguments); });
+}
+
+void add_check_config(CLI::App& app, int& status) {
+  auto arguments = std::make_shared<CheckArguments>();
+  CLI::App* command =
+      app.add_subcommand("check-config", "Read the policy as the daemon does, and say if it would");
+  command->add_option("FILE,--config", arguments->config, "Policy file")->capture_default_str();
+  command->add_option("--root", arguments->root, "Read this tree as /")
+      ->type_name("DIR")
+      ->capture_default_str();
+  command->add_flag("--json", arguments->json, "For machines");
+  command->callback([arguments, &status] { status = check_config(*arguments); });
+}
+
+}  // namespace idlewarden
