@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "limits/limit.h"
 #include "limits/policy.h"
+#include "limits/subject.h"
 
 namespace idlewarden {
 
@@ -44,8 +45,5 @@ class Limits {
   explicit Limits(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// The subject that a live session is.
-Subject subject_of(const Session& session);
 
 }  // namespace idlewarden

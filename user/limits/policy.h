@@ -82,6 +82,9 @@ struct PolicyOverrides {
 // Reads `file` and, beside it, policies.d/*.toml in lexical order (scalars of a later file win, rules
 // are appended). A missing `file` is an error unless it is the default one: then the defaults hold.
 inline constexpr const char* kDefaultPolicyFile = "/etc/idlewarden/idlewarden.toml";
+// As load_policy() takes `file`: a relative name is meant from the working directory; inside another
+// tree, from its top.
+std::string policy_path(const Root& root, const std::string& file);
 Result<Policy> load_policy(const Root& root, const std::string& file,
                            const PolicyOverrides& overrides = {});
 

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/limits.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "base/duration.h"
+#include "base/text.h"
+#include "limits/limits_host.h"
+#include "limits/match.h"
+
+namespace idlewarden {
+namespace {
+
+void add_reason(LimitSource& source, const std::string& reason) {
+  source.reason += (source.reason.empty() ? "" : "; ") + reason;
+}
+
+LimitSource source_of(const Rule& rule, std::string reason) {
+  LimitSource source;
+  source.origin = Origin::rule;
+  source.directive = "limit";
+  source.where = rule.where;
+  source.text = printable(rule.text);
+  if (const auto* limit = std::get_if<Seconds>(&rule.limit)) source.limit = *limit;
+  source.reason = std::move(reason);
+  return source;
+}
+
+std::string quoted(const Rule& rule) {
+  return fmt::format("rule \"{}\"", rule.name);
+}
+
+// The first rule that matches, or null; those before it are named with the reason why they do not.
+const Rule* find_rule(const Policy& policy, const Subject& subject, WallTime wall,
+                      std::vector<LimitSource>& sources) {
+  for (const Rule& rule : policy.rules) {
+    const std::string key = mismatch(rule.match, subject, wall);
+    if (key.empty()) return &rule;
+    sources.push_back(source_of(rule, fmt::format("{} does not match: {}", quoted(rule), key)));
+  }
+  return nullptr;
+}
+
+// client_alive_floor: a few seconds of ClientAlive are meant to notice dead peers, not idle people.
+bool is_liveness_probe(const LimitSource& source, const Policy& policy) {
+  return source.directive == "ClientAliveInterval" && *source.limit < policy.client_alive_floor;
+}
+
+// Marks the strictest and tells the others why they are not; null if none says anything.
+const LimitSource* decide(std::vector<LimitSource>& sources, const Policy& policy) {
+  LimitSource* best = nullptr;
+  const auto weight = [](const LimitSource& s) { return std::pair(*s.limit, s.conditional); };
+  for (LimitSource& source : sources) {
+    if (!source.limit) continue;
+    if (is_liveness_probe(source, policy)) {
+      add_reason(source, fmt::format("below client_alive_floor ({}): a liveness probe",
+                                     format_duration(policy.client_alive_floor)));
+    } else if (best == nullptr || weight(source) < weight(*best)) {
+      best = &source;
+    }
+  }
+  if (best == nullptr) return nullptr;
+  best->used = true;
+  for (LimitSource& source : sources) {
+    if (&source == best || !source.limit || is_liveness_probe(source, policy)) continue;
+    add_reason(source, *source.limit == *best->limit
+                           ? "as strict as " + best->where.text()
+                           : fmt::format("{} s is stricter", best->limit->count()));
+  }
+  return best;
+}
+
+// A rule's own limit or "never": what the host says is shown beside it and counts for nothing.
+void apply_rule(const Rule& rule, std::vector<LimitSource>& host, Verdict& verdict) {
+  LimitSource source = source_of(rule, quoted(rule) + " matches");
+  source.used = true;
+  verdict.limit = source.limit;
+  verdict.decided_by = Origin::rule;
+  verdict.sources.push_back(std::move(source));
+  for (LimitSource& other : host) {
+    if (other.limit) add_reason(other, quoted(rule) + " decides");
+  }
+}
+
+// Before the limit, and never more than half of it, whichever limit comes first.
+Seconds warning(const Verdict& verdict, Seconds wanted) {
+  for (const auto& limit : {verdict.limit, verdict.job_limit, verdict.max_session}) {
+    if (limit) wanted = std::min(wanted, *limit / 2);
+  }
+  return wanted;
+}
+
+}  // namespace
+
+struct Limits::Impl {
+  Root root;
+  std::string file;
+  PolicyOverrides overrides;
+  Policy policy;
+  HostReadings host;
+};
+
+Limits::Limits(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Limits::~Limits() = default;
+Limits::Limits(Limits&&) noexcept = default;
+Limits& Limits::operator=(Limits&&) noexcept = default;
+
+Result<Limits> Limits::load(const Root& root, const std::string& policy_file,
+                            const PolicyOverrides& overrides) {
+  auto policy = load_policy(root, policy_file, overrides);
+  if (!policy) return std::unexpected(policy.error());
+  return Limits(
+      std::make_unique<Impl>(root, policy_file, overrides, *std::move(policy), HostReadings(root)));
+}
+
+const Policy& Limits::policy() const noexcept {
+  return impl_->policy;
+}
+
+Verdict Limits::resolve(const Subject& subject, WallTime wall) const {
+  const Policy& policy = impl_->policy;
+  Verdict verdict;
+  verdict.mode = policy.mode;
+  verdict.grace = policy.grace;
+  verdict.messages = policy.messages;
+  verdict.output_counts = policy.output_counts;
+  const Rule* rule = find_rule(policy, subject, wall, verdict.sources);
+  if (rule != nullptr) {
+    verdict.rule = rule->name;
+    verdict.action = rule->action;
+    verdict.job_limit = rule->job_limit;
+    verdict.jobs = rule->jobs;
+    verdict.max_session = rule->max_session;
+    verdict.kill_survivors = rule->kill_survivors;
+  }
+  std::vector<LimitSource> host = impl_->host.sources(subject, policy);
+  if (rule != nullptr && !std::holds_alternative<Derived>(rule->limit)) {
+    apply_rule(*rule, host, verdict);
+  } else {
+    if (rule != nullptr) {
+      verdict.sources.push_back(
+          source_of(*rule, quoted(*rule) + " matches and leaves it to what the host says"));
+    }
+    if (const LimitSource* best = decide(host, policy)) {
+      verdict.limit = best->limit;
+      verdict.decided_by = best->origin;
+    }
+  }
+  std::ranges::move(host, std::back_inserter(verdict.sources));
+  verdict.warn = warning(verdict, policy.warn);
+  return verdict;
+}
+
+Result<void> Limits::reload() {
+  auto policy = load_policy(impl_->root, impl_->file, impl_->overrides);
+  if (!policy) return std::unexpected(policy.error());
+  impl_->policy = *std::move(policy);
+  impl_->host.reload();
+  return {};
+}
+
+std::vector<Error> Limits::take_problems() const {
+  return impl_->host.take_problems();
+}
+
+std::vector<std::string> Limits::files() const {
+  std::set<std::string> all = impl_->host.files();
+  const std::string tree = impl_->root.is_host() ? "" : impl_->root.directory();
+  for (const std::string& file : impl_->policy.files) all.insert(tree + file);
+  all.insert(tree + impl_->file);  // even if it is yet to come
+  all.insert(tree + std::filesystem::path(impl_->file).replace_filename("policies.d").string());
+  return {all.begin(), all.end()};
+}
+
+}  // namespace idlewarden

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Whether a rule's `match` holds for a subject. Patterns, negation and CIDR mean what they mean in
+// sshd_config's Match (match.c, addrmatch.c); what is not known of the subject matches nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "limits/limit.h"
+#include "limits/policy.h"
+
+namespace idlewarden {
+
+// "" if it matches, else the first key of `match` that does not ("users", "hours", ...).
+std::string mismatch(const Match& match, const Subject& subject, WallTime wall);
+
+bool matches_everything(const Match& match);
+// Wants an address or a host's name, but of kinds that have none.
+bool matches_nothing(const Match& match);
+
+// What may stand in a list. sshd takes a mistyped address for a pattern, which then never matches;
+// here it is an error.
+Result<void> check_pattern(const std::string& pattern);
+Result<void> check_address(const std::string& address);
+// A list of negations alone matches nothing.
+bool only_negated(const std::vector<std::string>& list);
+
+}  // namespace idlewarden
