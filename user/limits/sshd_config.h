@@ -29,6 +29,11 @@ struct SshdConnection {
   bool invalid_user = false;
 };
 
+// Match lines are split into words in one way before OpenSSH 9.9 and in another since. `any` takes
+// the older reading, and the newer one where the connection's version says so or where only that
+// is accepted (Invalid-User and Version exist only there).
+enum class SshdGrammar { any, before_9_9, since_9_9 };
+
 // One directive that is in force.
 struct SshdSetting {
   Where where;
@@ -49,19 +54,24 @@ struct SshdEffective {
 
 class SshdConfig {
  public:
-  // `options` are the -o of the command line: they come first, so they win.
+  // `options` are the -o of the command line: they come first, so they win. `file` may be "none".
   static Result<SshdConfig> load(const Root& root, const std::string& file,
-                                 const std::vector<std::string>& options = {});
+                                 const std::vector<std::string>& options = {},
+                                 SshdGrammar grammar = SshdGrammar::any);
   SshdConfig(SshdConfig&&) noexcept;
   SshdConfig& operator=(SshdConfig&&) noexcept;
   ~SshdConfig();
 
   SshdEffective resolve(const SshdConnection& connection) const;
-  // The limits in it for a session of this kind, each with its provenance and with `used` unset:
+  // What it says for a session of this kind, each with its provenance and with `used` unset:
   // ClientAliveInterval x max(1, CountMax), and ChannelTimeout for shells (ssh) or commands and
-  // subsystems (ssh-nopty), including the spellings that sshd accepts and then ignores.
+  // subsystems (ssh-nopty), including the spellings that sshd accepts and then ignores. A source
+  // with no limit says nothing here: it is 0, lost to another line, or stands in a Match block for
+  // others (`conditional`: for whom is not known of this connection); its reason tells. Nothing for
+  // kinds that sshd does not host.
   std::vector<LimitSource> limits(const SshdConnection& connection, Kind kind) const;
-  const std::vector<std::string>& files() const noexcept;  // it and all that it includes
+  const std::vector<std::string>& files() const noexcept;    // it and all that it includes
+  const std::vector<std::string>& folders() const noexcept;  // where Include looks for files
 
  private:
   struct Impl;
@@ -69,6 +79,8 @@ class SshdConfig {
   std::unique_ptr<Impl> impl_;
 };
 
+// match_pattern() of match.c: * and ?, nothing else is special.
+bool match_pattern(std::string_view value, std::string_view pattern);
 // match_pattern_list() of match.c: comma-separated patterns with * ? and !. Returns 1 on a match, 0
 // on none, -1 on a negated match.
 int match_pattern_list(std::string_view value, std::string_view patterns, bool fold_case);

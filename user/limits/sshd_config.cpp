@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/sshd_config.h"
+
+#include "base/text.h"
+#include "limits/sshd_limits.h"
+#include "limits/sshd_syntax.h"
+#include "limits/sshd_walk.h"
+
+namespace idlewarden {
+namespace {
+
+std::optional<SshdSetting> setting(const SshdVisit* visit) {
+  if (visit == nullptr) return std::nullopt;
+  SshdSetting made{.where = visit->statement->where,
+                   .text = printable(visit->statement->text),
+                   .args = {},
+                   .in_match = visit->match != nullptr};
+  for (const SshdWord& word : visit->directive->args) made.args.push_back(word.text);
+  return made;
+}
+
+}  // namespace
+
+struct SshdConfig::Impl {
+  SshdSyntax syntax;
+};
+
+SshdConfig::SshdConfig(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SshdConfig::SshdConfig(SshdConfig&&) noexcept = default;
+SshdConfig& SshdConfig::operator=(SshdConfig&&) noexcept = default;
+SshdConfig::~SshdConfig() = default;
+
+Result<SshdConfig> SshdConfig::load(const Root& root, const std::string& file,
+                                    const std::vector<std::string>& options, SshdGrammar grammar) {
+  auto syntax = read_sshd_syntax(root, file, options, grammar);
+  if (!syntax) return std::unexpected(syntax.error());
+  return SshdConfig(std::make_unique<Impl>(std::move(*syntax)));
+}
+
+SshdEffective SshdConfig::resolve(const SshdConnection& connection) const {
+  const SshdWalk walk = walk_sshd(impl_->syntax, connection);
+  const SshdVisit* const interval = walk.winner(SshdKeyword::client_alive_interval);
+  const SshdVisit* const count_max = walk.winner(SshdKeyword::client_alive_count_max);
+  const SshdVisit* const unused = walk.winner(SshdKeyword::unused_connection_timeout);
+  SshdEffective effective;
+  effective.client_alive_interval = setting(interval);
+  effective.client_alive_count_max = setting(count_max);
+  effective.channel_timeout = setting(walk.winner(SshdKeyword::channel_timeout));
+  effective.unused_connection_timeout = setting(unused);
+  if (interval != nullptr) effective.interval = Seconds(interval->directive->value);
+  if (count_max != nullptr) effective.count_max = count_max->directive->value;
+  if (unused != nullptr && unused->directive->value != 0) {
+    effective.unused_timeout = Seconds(unused->directive->value);
+  }
+  return effective;
+}
+
+std::vector<LimitSource> SshdConfig::limits(const SshdConnection& connection, Kind kind) const {
+  if (kind != Kind::ssh && kind != Kind::ssh_nopty) return {};
+  return sshd_limits(walk_sshd(impl_->syntax, connection), kind);
+}
+
+const std::vector<std::string>& SshdConfig::files() const noexcept {
+  return impl_->syntax.paths;
+}
+const std::vector<std::string>& SshdConfig::folders() const noexcept {
+  return impl_->syntax.folders;
+}
+
+}  // namespace idlewarden
