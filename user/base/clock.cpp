@@ -13,7 +13,9 @@ BootTime SystemClock::now() const {
   return BootTime(std::chrono::seconds(ts.tv_sec) + Nanoseconds(ts.tv_nsec));
 }
 
-WallTime SystemClock::wall() const { return std::chrono::system_clock::now(); }
+WallTime SystemClock::wall() const {
+  return std::chrono::system_clock::now();
+}
 
 std::string rfc3339(WallTime t) {
   const auto ms = std::chrono::floor<std::chrono::milliseconds>(t);

@@ -31,7 +31,9 @@ constexpr BootTime boot_time(std::uint64_t ns) {
 constexpr std::uint64_t to_ns(BootTime t) {
   return static_cast<std::uint64_t>(t.time_since_epoch().count());
 }
-constexpr double to_seconds(Nanoseconds d) { return static_cast<double>(d.count()) / 1e9; }
+constexpr double to_seconds(Nanoseconds d) {
+  return static_cast<double>(d.count()) / 1e9;
+}
 
 class Clock {
  public:

@@ -14,7 +14,9 @@ namespace idlewarden {
 namespace {
 
 // /proc files have no size to trust and no symlinks to fear: an ordinary bounded read.
-Result<std::string> slurp(const std::string& path) { return Root().read(path); }
+Result<std::string> slurp(const std::string& path) {
+  return Root().read(path);
+}
 
 template <class Number>
 bool to_number(std::string_view s, Number& out) {

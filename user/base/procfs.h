@@ -21,8 +21,8 @@ struct ProcStat {
   pid_t parent = 0;
   pid_t pgrp = 0;
   pid_t session = 0;
-  std::uint32_t tty_nr = 0;    // as new_encode_dev() packs it; 0: none
-  pid_t foreground_pgrp = -1;  // of the controlling tty; -1: none
+  std::uint32_t tty_nr = 0;       // as new_encode_dev() packs it; 0: none
+  pid_t foreground_pgrp = -1;     // of the controlling tty; -1: none
   std::uint64_t start_ticks = 0;  // since boot (CLOCK_BOOTTIME), in units of sysconf(_SC_CLK_TCK)
 };
 

@@ -30,18 +30,12 @@ bool in(const std::vector<std::string>& names, const std::string& name) {
 
 EventType event_type(Happened happened) {
   switch (happened) {
-    case Happened::warned:
-      return EventType::warned;
-    case Happened::resumed:
-      return EventType::resumed;
-    case Happened::would_terminate:
-      return EventType::would_terminate;
-    case Happened::terminated:
-      return EventType::terminated;
-    case Happened::terminate_failed:
-      return EventType::terminate_failed;
-    case Happened::held:
-      return EventType::held;
+    case Happened::warned: return EventType::warned;
+    case Happened::resumed: return EventType::resumed;
+    case Happened::would_terminate: return EventType::would_terminate;
+    case Happened::terminated: return EventType::terminated;
+    case Happened::terminate_failed: return EventType::terminate_failed;
+    case Happened::held: return EventType::held;
   }
   std::unreachable();
 }

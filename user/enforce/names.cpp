@@ -29,6 +29,8 @@ std::string_view to_string(Happened happened) {
   std::unreachable();
 }
 
-std::string_view to_string(Cause cause) { return cause == Cause::idle ? "idle" : "max_session"; }
+std::string_view to_string(Cause cause) {
+  return cause == Cause::idle ? "idle" : "max_session";
+}
 
 }  // namespace idlewarden

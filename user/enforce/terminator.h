@@ -26,7 +26,7 @@ class Grip {
   virtual ~Grip() = default;
   // Writes to the tty; what does not fit (XOFF, a full buffer) is dropped and is an error EAGAIN.
   virtual Result<void> say(std::string_view text) = 0;
-  virtual Result<void> hang_up() = 0;                 // TIOCVHANGUP, ioctl_tty(2)
+  virtual Result<void> hang_up() = 0;                  // TIOCVHANGUP, ioctl_tty(2)
   virtual Result<void> signal_leader(int signal) = 0;  // pidfd_send_signal(2); gone is no error
   virtual Result<void> signal_host(int signal) = 0;
   // cgroup.kill of the session's own scope; an error where it has none of its own.

@@ -27,8 +27,9 @@ struct Tty {
   std::uint64_t address = 0;  // of the kernel's tty_struct
   std::uint32_t major = 0;    // of the driver: 136..143 pts, 4 tty and ttyS, 229 hvc, ...
   std::uint32_t minor = 0;
-  std::uint32_t index = 0;       // of a pts: its number
-  std::uint32_t devpts_dev = 0;  // st_dev of the devpts mount that it belongs to, as stat(2) gives it
+  std::uint32_t index = 0;  // of a pts: its number
+  std::uint32_t devpts_dev =
+      0;  // st_dev of the devpts mount that it belongs to, as stat(2) gives it
 
   bool is_pts() const noexcept { return major >= 136 && major <= 143; }
   friend auto operator<=>(const Tty&, const Tty&) = default;

@@ -15,7 +15,9 @@ std::string_view to_string(Origin origin) {
   std::unreachable();
 }
 
-std::string_view to_string(Mode mode) { return mode == Mode::audit ? "audit" : "enforce"; }
+std::string_view to_string(Mode mode) {
+  return mode == Mode::audit ? "audit" : "enforce";
+}
 
 std::string_view to_string(Action action) {
   return action == Action::terminate ? "terminate" : "alert";

@@ -58,20 +58,20 @@ struct Messages {
 
 // The answer. Says everything that the enforcement needs to know of the policy for one session.
 struct Verdict {
-  std::optional<Seconds> limit;       // none: this session may be idle for ever
-  std::optional<Origin> decided_by;   // none: nothing says anything
-  std::optional<std::string> rule;    // the name of the rule that matched
+  std::optional<Seconds> limit;      // none: this session may be idle for ever
+  std::optional<Origin> decided_by;  // none: nothing says anything
+  std::optional<std::string> rule;   // the name of the rule that matched
   Action action = Action::terminate;
   Mode mode = Mode::audit;
-  Seconds warn{0};                    // before the limit; 0: no warning; at most half of the limit
+  Seconds warn{0};  // before the limit; 0: no warning; at most half of the limit
   Seconds grace{5};
   Messages messages;
-  bool output_counts = false;         // activity = "input+output"
-  std::optional<Seconds> job_limit;   // instead of limit while one of `jobs` is in the foreground
-  std::vector<std::string> jobs;      // command names
+  bool output_counts = false;        // activity = "input+output"
+  std::optional<Seconds> job_limit;  // instead of limit while one of `jobs` is in the foreground
+  std::vector<std::string> jobs;     // command names
   std::optional<Seconds> max_session;
   bool kill_survivors = false;
-  std::vector<LimitSource> sources;   // all that were considered, used and lost
+  std::vector<LimitSource> sources;  // all that were considered, used and lost
 
   // The source that is used; null if none is. Valid as long as the verdict.
   const LimitSource* used_source() const;

@@ -64,7 +64,7 @@ struct Policy {
   bool derive_tmout = true;
   bool derive_logind = true;
   Seconds client_alive_floor{60};
-  std::optional<Backend> backend;             // none: auto
+  std::optional<Backend> backend;                                // none: auto
   std::optional<std::string> metrics_listen = "127.0.0.1:9477";  // none: no listener
   bool metrics_per_session = false;
   std::vector<std::string> host_executables;  // [sessions] hosts, added to the built-in ones
@@ -79,8 +79,9 @@ struct PolicyOverrides {
   std::optional<std::string> backend;         // "auto" or a backend's name
 };
 
-// Reads `file` and, beside it, policies.d/*.toml in lexical order (scalars of a later file win, rules
-// are appended). A missing `file` is an error unless it is the default one: then the defaults hold.
+// Reads `file` and, beside it, policies.d/*.toml in lexical order (scalars of a later file win,
+// rules are appended). A missing `file` is an error unless it is the default one: then the defaults
+// hold.
 inline constexpr const char* kDefaultPolicyFile = "/etc/idlewarden/idlewarden.toml";
 // As load_policy() takes `file`: a relative name is meant from the working directory; inside another
 // tree, from its top.

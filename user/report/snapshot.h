@@ -55,7 +55,7 @@ struct Snapshot {
   bool per_session_metrics = false;
   std::vector<SessionRow> sessions;
   std::map<std::string, std::string> degraded;  // reason -> one sentence
-  std::uint64_t inputs = 0;   // totals over live and ended sessions
+  std::uint64_t inputs = 0;                     // totals over live and ended sessions
   std::uint64_t replies = 0;
   Counters counters;
 };

@@ -37,6 +37,8 @@ std::optional<Kind> kind_from(std::string_view name) {
   return std::nullopt;
 }
 
-std::string SessionId::text() const { return fmt::format("{}-{}", leader, start_ticks(start)); }
+std::string SessionId::text() const {
+  return fmt::format("{}-{}", leader, start_ticks(start));
+}
 
 }  // namespace idlewarden

@@ -23,9 +23,9 @@ std::optional<Kind> kind_from(std::string_view name);
 // pids, pts numbers and addresses are all reused; these three together are not.
 struct SessionId {
   pid_t leader = 0;
-  BootTime start{};             // the leader's
-  std::uint64_t tty = 0;        // address of the tty_struct; 0: no tty
-  std::string text() const;     // "PID-TICKS", TICKS as field 22 of /proc/PID/stat: for people
+  BootTime start{};          // the leader's
+  std::uint64_t tty = 0;     // address of the tty_struct; 0: no tty
+  std::string text() const;  // "PID-TICKS", TICKS as field 22 of /proc/PID/stat: for people
   friend auto operator<=>(const SessionId&, const SessionId&) = default;
 };
 
@@ -37,9 +37,9 @@ struct Endpoint {
 
 // The sshd that accepted the connection: whose configuration rules the session.
 struct AcceptingSshd {
-  pid_t listener = 0;                             // 0: unknown (gone, or started per connection)
+  pid_t listener = 0;                                // 0: unknown (gone, or started per connection)
   std::string config_file = "/etc/ssh/sshd_config";  // -f
-  std::vector<std::string> options;               // -o, in order, as "Keyword=value"
+  std::vector<std::string> options;                  // -o, in order, as "Keyword=value"
   std::string root = "/";  // the tree that its paths are in: "/" or "/proc/PID/root"
   friend bool operator==(const AcceptingSshd&, const AcceptingSshd&) = default;
 };
