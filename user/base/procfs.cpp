@@ -1,21 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/procfs.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <climits>
+#include <limits>
+#include <memory>
 
-#include "base/files.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
 
-// /proc files have no size to trust and no symlinks to fear: an ordinary bounded read.
+// A file of /proc has no size to trust; a command line can be megabytes, and is cut. A process that
+// ends between open and read gives ESRCH, which is ENOENT to whoever asks.
 Result<std::string> slurp(const std::string& path) {
-  return Root().read(path);
+  constexpr std::size_t kMost = 1 << 20;
+  const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd) return fail_errno("cannot open " + path);
+  std::string content;
+  char buffer[4096];
+  while (content.size() < kMost) {
+    const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno("cannot read " + path, errno == ESRCH ? ENOENT : errno);
+    if (n == 0) break;
+    content.append(buffer, static_cast<std::size_t>(n));
+  }
+  return content;
+}
+
+std::uint64_t ns_per_tick() {
+  static const std::uint64_t ns =
+      1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
+  return ns;
 }
 
 template <class Number>
@@ -27,6 +51,10 @@ bool to_number(std::string_view s, Number& out) {
 
 std::string Procfs::path(pid_t pid, const std::string& entry) const {
   return fmt::format("{}/{}/{}", directory_, pid, entry);
+}
+
+Result<std::string> Procfs::read(const std::string& entry) const {
+  return slurp(directory_ + "/" + entry);
 }
 
 Result<ProcStat> Procfs::stat(pid_t pid) const {
@@ -54,14 +82,24 @@ Result<ProcStat> Procfs::stat(pid_t pid) const {
   return s;
 }
 
-Result<std::string> Procfs::executable(pid_t pid) const {
+Result<std::string> Procfs::comm(pid_t pid) const {
+  auto text = slurp(path(pid, "comm"));
+  if (text && text->ends_with('\n')) text->pop_back();
+  return text;
+}
+
+Result<std::string> Procfs::link(pid_t pid, const std::string& entry) const {
   char target[PATH_MAX];
-  const std::string link = path(pid, "exe");
-  const ssize_t n = ::readlink(link.c_str(), target, sizeof target);
-  if (n < 0) return fail_errno("cannot read " + link);
-  std::string exe(target, static_cast<std::size_t>(n));
+  const std::string file = path(pid, entry);
+  const ssize_t n = ::readlink(file.c_str(), target, sizeof target);
+  if (n < 0) return fail_errno("cannot read " + file, errno == ESRCH ? ENOENT : errno);
+  return std::string(target, static_cast<std::size_t>(n));
+}
+
+Result<std::string> Procfs::executable(pid_t pid) const {
+  auto exe = link(pid, "exe");
   constexpr std::string_view kDeleted = " (deleted)";
-  if (exe.ends_with(kDeleted)) exe.resize(exe.size() - kDeleted.size());
+  if (exe && exe->ends_with(kDeleted)) exe->resize(exe->size() - kDeleted.size());
   return exe;
 }
 
@@ -85,10 +123,51 @@ Result<uid_t> Procfs::real_uid(pid_t pid) const {
   return uid;
 }
 
+Result<std::optional<uid_t>> Procfs::loginuid(pid_t pid) const {
+  const std::string file = path(pid, "loginuid");
+  auto text = slurp(file);
+  // Without CONFIG_AUDIT the file is missing from every process.
+  if (!text && text.error().code == ENOENT) return std::nullopt;
+  if (!text) return std::unexpected(text.error());
+  uid_t uid = 0;
+  if (!to_number(trim(*text), uid)) return fail_at({file}, "is not a number");
+  if (uid == std::numeric_limits<uid_t>::max()) return std::nullopt;
+  return uid;
+}
+
+Result<std::vector<int>> Procfs::descriptors(pid_t pid) const {
+  const std::string folder = path(pid, "fd");
+  const auto close = [](DIR* d) { ::closedir(d); };
+  const std::unique_ptr<DIR, decltype(close)> dir(::opendir(folder.c_str()), close);
+  if (!dir) return fail_errno("cannot open " + folder);
+  std::vector<int> fds;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    int fd = 0;
+    if (to_number(std::string_view(entry->d_name), fd)) fds.push_back(fd);
+  }
+  std::ranges::sort(fds);
+  return fds;
+}
+
+Result<std::optional<std::uint32_t>> Procfs::pts_of_master(pid_t pid, int fd) const {
+  auto text = slurp(path(pid, fmt::format("fdinfo/{}", fd)));
+  if (!text) return std::unexpected(text.error());
+  constexpr std::string_view kField = "tty-index:\t";
+  const auto at = text->find(kField);
+  std::uint32_t index = 0;
+  if (at == std::string::npos ||
+      !to_number(std::string_view(*text).substr(at + kField.size()), index)) {
+    return std::nullopt;
+  }
+  return index;
+}
+
 std::uint64_t start_ticks(BootTime start) {
-  static const std::uint64_t ns_per_tick =
-      1'000'000'000ULL / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK));
-  return to_ns(start) / ns_per_tick;
+  return to_ns(start) / ns_per_tick();
+}
+
+BootTime from_start_ticks(std::uint64_t ticks) {
+  return boot_time(ticks * ns_per_tick());
 }
 
 }  // namespace idlewarden

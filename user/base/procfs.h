@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,12 +34,24 @@ class Procfs {
   const std::string& directory() const noexcept { return directory_; }
   std::string path(pid_t pid, const std::string& entry) const;
 
+  // A file of no process: "tty/drivers".
+  Result<std::string> read(const std::string& entry) const;
   Result<ProcStat> stat(pid_t pid) const;
+  // The process's name, raw: at most 15 bytes, whatever the process or the kernel put there.
+  Result<std::string> comm(pid_t pid) const;
   // The path of the executable, without the " (deleted)" that an upgrade leaves behind.
   Result<std::string> executable(pid_t pid) const;
   // argv; one element with blanks in it where the process rewrote its title (setproctitle).
   Result<std::vector<std::string>> command_line(pid_t pid) const;
   Result<uid_t> real_uid(pid_t pid) const;
+  // audit's; none if nobody logged in on the way to this process, or without audit in the kernel.
+  Result<std::optional<uid_t>> loginuid(pid_t pid) const;
+  // The target of one of the links: "cwd", "root", "ns/mnt", "fd/3".
+  Result<std::string> link(pid_t pid, const std::string& entry) const;
+  // Open file descriptors, ascending. Needs PTRACE_MODE_READ (ptrace(2)), as link() does.
+  Result<std::vector<int>> descriptors(pid_t pid) const;
+  // Of a descriptor on /dev/ptmx: the number of the pts whose master it is (Linux 5.0); else none.
+  Result<std::optional<std::uint32_t>> pts_of_master(pid_t pid, int fd) const;
 
  private:
   std::string directory_;
@@ -46,5 +59,7 @@ class Procfs {
 
 // Start time in clock ticks as /proc shows a task's start_boottime.
 std::uint64_t start_ticks(BootTime start);
+// The other way, to the precision of a tick: start_ticks(from_start_ticks(t)) == t.
+BootTime from_start_ticks(std::uint64_t ticks);
 
 }  // namespace idlewarden
