@@ -50,7 +50,7 @@ struct Session {
   Tty tty;
   std::string tty_name;  // "pts/3", "tty1"
   uid_t uid = 0;
-  gid_t gid = 0;
+  gid_t gid = 0;      // of the passwd entry; (gid_t)-1, which is no group, if NSS does not know it
   std::string user;   // raw, as NSS gives it; the number as text if NSS does not know it
   std::string home;   // of the passwd entry
   std::string shell;  // of the passwd entry

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/procfs.h"
+#include "base/result.h"
 #include "kernel/activity_source.h"
 #include "sessions/session.h"
 
@@ -38,10 +39,13 @@ class SessionTable {
   struct Change {
     std::vector<SessionId> started;
     std::vector<Session> ended;
+    std::vector<Error> problems;  // what is missing from sessions and why; each once for all
   };
   // Takes one scan (made at `scanned`). A session that cannot be resolved yet (its process vanished
   // meanwhile, its socket cannot be read) is tried again at the next scan and is not in the table
-  // until then: unknown means not judged.
+  // until then: unknown means not judged. Only a new leader costs reads of /proc; the name of the
+  // foreground program is refreshed when another process group comes to the foreground, and in
+  // rotation.
   Change update(const std::vector<Leader>& leaders, BootTime scanned);
 
   const std::map<SessionId, Session>& sessions() const noexcept { return sessions_; }

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// SessionTable against a real sshd, real clients and this kernel's /proc.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "sessions/session_table.h"
+#include "support/ssh.h"
+
+namespace idlewarden {
+namespace {
+
+using namespace std::chrono_literals;
+
+class PrivateHost : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    if (const std::string why_not = test::enter_private_host(); !why_not.empty()) {
+      GTEST_SKIP() << why_not;
+    }
+  }
+};
+[[maybe_unused]] const auto* const kHost = ::testing::AddGlobalTestEnvironment(new PrivateHost);
+
+// What the kernel's iterator would report, as far as /proc has it.
+std::vector<Leader> leaders_from_proc() {
+  const Procfs procfs;
+  std::vector<Leader> leaders;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    const pid_t pid = std::atoi(entry.path().filename().c_str());
+    const auto stat = procfs.stat(pid);
+    if (!stat || stat->session != pid || stat->tty_nr == 0) continue;
+    Leader leader;
+    leader.pid = pid;
+    leader.parent = stat->parent;
+    leader.start = from_start_ticks(stat->start_ticks);
+    leader.uid = procfs.real_uid(pid).value_or(0);
+    leader.loginuid = procfs.loginuid(pid).value_or(std::nullopt);
+    leader.foreground_pgrp = std::max(stat->foreground_pgrp, 0);
+    Tty tty;
+    tty.major = (stat->tty_nr >> 8) & 0xfff;
+    tty.minor = (stat->tty_nr & 0xff) | ((stat->tty_nr >> 12) & 0xfff00);
+    tty.index = tty.minor;
+    tty.address = 0xffff'8880'0000'0000 + stat->tty_nr;
+    leader.tty = tty;
+    leaders.push_back(leader);
+  }
+  return leaders;
+}
+
+class RealSshd : public ::testing::Test {
+ protected:
+  SessionTable table_of(pid_t host) const {
+    return SessionTable(Procfs(), clock, {default_host_programs(), {host}});
+  }
+  bool eventually(SessionTable& table, const std::function<bool()>& condition) const {
+    for (int i = 0; i < 200; ++i, std::this_thread::sleep_for(50ms)) {
+      table.update(leaders_from_proc(), clock.now());
+      if (condition()) return true;
+    }
+    return false;
+  }
+  bool reaches(SessionTable& table, std::size_t count) const {
+    return eventually(table, [&] { return table.sessions().size() == count; });
+  }
+
+  SystemClock clock;
+};
+
+TEST_F(RealSshd, WhoseWhereFromAndThroughWhom) {
+  const test::SshServer server("");
+  const test::Account alice = test::add_account("alice");
+  server.authorize(alice);
+  SessionTable table = table_of(server.pid());
+  {
+    test::SshLogin login(server, alice);
+    const std::string tty = login.tty();
+    ASSERT_TRUE(reaches(table, 1));
+    const Session& s = table.sessions().begin()->second;
+    EXPECT_EQ(s.kind, Kind::ssh);
+    EXPECT_EQ("/dev/" + s.tty_name, tty);
+    EXPECT_EQ(s.user, "alice");
+    EXPECT_EQ(s.home, alice.home);
+    EXPECT_EQ(s.shell, "/bin/bash");
+    EXPECT_GE(s.uid, 47100u);
+    EXPECT_EQ(s.gid, s.uid);
+    ASSERT_TRUE(s.remote && s.local);
+    EXPECT_EQ(s.remote->address, "127.0.0.1");
+    EXPECT_NE(s.remote->port, server.port());
+    EXPECT_EQ(s.local->address, "127.0.0.1");
+    EXPECT_EQ(s.local->port, server.port());
+    EXPECT_EQ(s.sshd, (AcceptingSshd{server.pid(), server.config_file(), {}, "/"}));
+    // alice's half of the sshd, whose parent is the privileged half.
+    EXPECT_EQ(*Procfs().real_uid(s.host), s.uid);
+    const auto host = Procfs().stat(s.host);
+    ASSERT_TRUE(host);
+    EXPECT_EQ(start_ticks(s.host_start), host->start_ticks);
+    EXPECT_EQ(Procfs().stat(host->parent)->parent, server.pid());
+    EXPECT_TRUE(eventually(table, [&] { return s.foreground == "bash"; })) << s.foreground;
+    login.command("exec sleep 60");
+    EXPECT_TRUE(eventually(table, [&] { return s.foreground == "sleep"; })) << s.foreground;
+  }
+  EXPECT_TRUE(reaches(table, 0));
+}
+
+TEST_F(RealSshd, TerminalsInsideALoginAreNoSessions) {
+  const test::SshServer server("PermitRootLogin yes");
+  const test::Account bob = test::add_account("bob");
+  server.authorize(bob);
+  SessionTable table = table_of(server.pid());
+  test::SshLogin login(server, bob);
+  ASSERT_TRUE(reaches(table, 1));
+  const SessionId outer = table.sessions().begin()->first;
+  const auto terminals_of_bob = [&] {
+    return std::ranges::count(leaders_from_proc(), table.find(outer)->uid, &Leader::uid);
+  };
+  ASSERT_EQ(terminals_of_bob(), 1);
+  login.command("script -qc 'exec sleep 60' /dev/null");
+  ASSERT_TRUE(eventually(table, [&] { return terminals_of_bob() == 2; }));
+  EXPECT_TRUE(reaches(table, 1));
+  EXPECT_EQ(table.sessions().begin()->first, outer);
+  EXPECT_EQ(table.find(outer)->foreground, "script");
+}
+
+TEST_F(RealSshd, OnlyTheAskedForHost) {
+  const test::SshServer one("");
+  const test::SshServer other("");
+  const test::Account carol = test::add_account("carol");
+  one.authorize(carol);
+  SessionTable of_one = table_of(one.pid());
+  SessionTable of_other = table_of(other.pid());
+  const test::SshLogin login(one, carol);
+  EXPECT_TRUE(reaches(of_one, 1));
+  of_other.update(leaders_from_proc(), clock.now());
+  EXPECT_TRUE(of_other.sessions().empty());
+}
+
+// The shell gives the terminal up and a child of it takes it: still somebody's login, on the same
+// terminal, under another leader.
+TEST_F(RealSshd, ATerminalTakenOverByAnotherProcessIsStillASession) {
+  if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/python3 here";
+  const test::SshServer server("");
+  const test::Account dave = test::add_account("dave");
+  server.authorize(dave);
+  SessionTable table = table_of(server.pid());
+  test::SshLogin login(server, dave);
+  ASSERT_TRUE(reaches(table, 1));
+  const Session before = table.sessions().begin()->second;
+  test::write_host_file(dave.home + "/take.py", R"(import fcntl, os, signal, sys, termios, time
+name = os.ttyname(0)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+fcntl.ioctl(0, termios.TIOCNOTTY)
+if os.fork() == 0:
+    os.setsid()
+    os.open(name, os.O_RDWR)
+    time.sleep(60)
+time.sleep(60)
+)");
+  login.command("exec /usr/bin/python3 take.py");
+  ASSERT_TRUE(eventually(table, [&] {
+    return table.sessions().size() == 1 && table.sessions().begin()->first != before.id;
+  }));
+  const Session& after = table.sessions().begin()->second;
+  EXPECT_EQ(after.tty_name, before.tty_name);
+  EXPECT_EQ(after.host, before.host);
+  EXPECT_EQ(after.user, "dave");
+}
+
+}  // namespace
+}  // namespace idlewarden

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/accepting_sshd.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "base/files.h"
+#include "base/text.h"
+
+namespace idlewarden {
+namespace {
+
+constexpr std::string_view kWithValue = "CEbcfghkopu";  // sshd.c's getopt string, 5.x to 10.x
+
+// "Keyword value", "Keyword=value", "Keyword = value" (sshd_config(5)) -> "Keyword=value".
+std::string normalised_option(std::string_view raw) {
+  const std::string_view text = trim(raw);
+  const auto end = text.find_first_of(" \t=");
+  if (end == std::string_view::npos) return std::string(text);
+  std::string_view value = trim(text.substr(end));
+  if (value.starts_with('=')) value = trim(value.substr(1));
+  return fmt::format("{}={}", text.substr(0, end), value);
+}
+
+// `joined`: one argument may have become several at its blanks.
+SshdArguments parse(const std::vector<std::string>& args, bool joined) {
+  SshdArguments result;
+  for (std::size_t i = 0; i < args.size(); ++i) {
+    if (args[i] == "--") break;
+    if (!args[i].starts_with('-')) continue;
+    const std::string letters = args[i].substr(1);
+    const auto at = letters.find_first_of(kWithValue);
+    if (at == std::string::npos) continue;
+    std::string value = letters.substr(at + 1);
+    if (value.empty() && i + 1 < args.size()) value = args[++i];
+    while (joined && i + 1 < args.size() && !args[i + 1].starts_with('-')) value += ' ' + args[++i];
+    if (letters[at] == 'f') result.config_file = value;
+    if (letters[at] == 'o') result.options.push_back(normalised_option(value));
+  }
+  return result;
+}
+
+// The file that a build of sshd reads when it is not told another.
+std::string default_config_file(const std::string& executable, const Root& root) {
+  if (executable.starts_with("/usr/local/")) {
+    if (std::string file = "/usr/local/etc/sshd_config"; root.exists(file)) return file;
+  }
+  return AcceptingSshd().config_file;
+}
+
+// The tree that the process sees as "/", if it is another than ours.
+std::string root_of(const Procfs& procfs, pid_t pid) {
+  const auto ours = procfs.link(::getpid(), "ns/mnt");
+  const auto theirs = procfs.link(pid, "ns/mnt");
+  const auto root = procfs.link(pid, "root");
+  const bool elsewhere = (ours && theirs && *ours != *theirs) || (root && *root != "/");
+  return elsewhere ? procfs.path(pid, "root") : "/";
+}
+
+}  // namespace
+
+SshdTitle parse_sshd_command_line(const std::vector<std::string>& command_line,
+                                  SshdArguments& arguments) {
+  if (command_line.empty()) return SshdTitle::other;
+  std::string_view title = command_line.front();
+  constexpr std::string_view kTitle = "sshd: ";
+  if (!title.starts_with(kTitle)) {
+    // setproctitle(3) always begins with the program's name and a colon.
+    if (title.starts_with("sshd-session: ")) return SshdTitle::other;
+    arguments = parse({command_line.begin() + 1, command_line.end()}, false);
+    return SshdTitle::arguments;
+  }
+  const auto end = title.find(" [listener]");
+  if (end == std::string_view::npos) return SshdTitle::other;
+  auto words = split(title.substr(kTitle.size(), end - kTitle.size()), ' ');
+  words.erase(words.begin());
+  arguments = parse(words, true);
+  return SshdTitle::listener;
+}
+
+AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
+                             const HostProcess& host) {
+  AcceptingSshd result;
+  SshdArguments arguments;
+  Process top;
+  for (const Process& process : host.ancestry) {
+    const HostProgram* program = find_program(programs, process.executable);
+    if (program == nullptr || program->kind != Kind::ssh) break;
+    top = process;
+    const auto command_line = procfs.command_line(process.pid);
+    if (!command_line) continue;
+    const SshdTitle title = parse_sshd_command_line(*command_line, arguments);
+    if (title == SshdTitle::other) continue;
+    if (title == SshdTitle::listener || process.pid != host.pid) result.listener = process.pid;
+    break;
+  }
+  result.root = root_of(procfs, top.pid);
+  result.options = std::move(arguments.options);
+  if (arguments.config_file.empty()) {
+    result.config_file = default_config_file(top.executable, Root(result.root));
+  } else if (arguments.config_file.starts_with('/')) {
+    result.config_file = std::move(arguments.config_file);
+  } else if (const auto cwd = procfs.link(top.pid, "cwd"); cwd && cwd->starts_with('/')) {
+    result.config_file = fmt::format("{}/{}", *cwd == "/" ? "" : *cwd, arguments.config_file);
+  }
+  return result;
+}
+
+}  // namespace idlewarden

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// The two ends of the network connection that a process serves, asked of the kernel: what a process
+// says of itself (SSH_CONNECTION, utmp) is not trusted.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/procfs.h"
+#include "base/result.h"
+#include "sessions/session.h"
+
+struct sockaddr_storage;
+
+namespace idlewarden {
+
+struct Connection {
+  Endpoint remote;
+  Endpoint local;
+};
+
+// Of the process's lowest-numbered connected internet socket, also when that is in another network
+// namespace; none if it has none (a unix socket, vsock, mosh's unconnected UDP). The socket is
+// borrowed for a moment by pidfd_getfd(2), which needs PTRACE_MODE_ATTACH: without it the error's
+// code is EPERM. `start_ticks` is the process's; another process with its pid is ESRCH.
+Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
+                                                std::uint64_t start_ticks);
+
+// None for a family other than AF_INET and AF_INET6.
+std::optional<Endpoint> endpoint_from(const sockaddr_storage& address);
+
+}  // namespace idlewarden

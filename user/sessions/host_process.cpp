@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/host_process.h"
+
+#include <algorithm>
+
+namespace idlewarden {
+namespace {
+
+// A chain of parents is rarely longer than ten; the bound only has to be one.
+constexpr std::size_t kMostAncestors = 256;
+
+Result<bool> holds_master(const Procfs& procfs, pid_t pid, std::uint32_t index) {
+  const auto fds = procfs.descriptors(pid);
+  if (!fds) return std::unexpected(fds.error());
+  for (const int fd : *fds) {
+    const auto target = procfs.link(pid, "fd/" + std::to_string(fd));
+    // "/dev/ptmx", or "/dev/pts/ptmx" of a devpts of its own.
+    if (!target || !target->ends_with("/ptmx")) continue;
+    const auto pts = procfs.pts_of_master(pid, fd);
+    if (pts && *pts == index) return true;
+  }
+  return false;
+}
+
+Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) {
+  std::vector<Process> ancestry{std::move(process)};
+  while (ancestry.size() < kMostAncestors) {
+    const auto stat = procfs.stat(ancestry.back().pid);
+    if (!stat) return std::unexpected(stat.error());
+    if (stat->parent <= 0) break;
+    auto executable = procfs.executable(stat->parent);
+    // Of init in another pid namespace's view, or of a kernel thread, there is none to read.
+    ancestry.push_back({stat->parent, executable ? std::move(*executable) : std::string()});
+  }
+  return ancestry;
+}
+
+}  // namespace
+
+const HostProgram* find_program(const std::vector<HostProgram>& programs,
+                                const std::string& executable) {
+  const auto found = std::ranges::find(programs, executable, &HostProgram::executable);
+  return found == programs.end() ? nullptr : &*found;
+}
+
+Result<std::optional<HostProcess>> find_host(const Procfs& procfs,
+                                             const std::vector<HostProgram>& programs, pid_t parent,
+                                             std::uint32_t index) {
+  pid_t pid = parent;
+  for (std::size_t i = 0; pid > 1 && i < kMostAncestors; ++i) {
+    const auto stat = procfs.stat(pid);
+    if (!stat) return std::unexpected(stat.error());
+    const auto executable = procfs.executable(pid);
+    if (!executable) return std::unexpected(executable.error());
+    if (const HostProgram* program = find_program(programs, *executable)) {
+      const auto holds = holds_master(procfs, pid, index);
+      if (!holds) return std::unexpected(holds.error());
+      if (*holds) {
+        auto ancestry = ancestry_of(procfs, {pid, *executable});
+        if (!ancestry) return std::unexpected(ancestry.error());
+        return HostProcess{pid, stat->start_ticks, program->kind, std::move(*ancestry)};
+      }
+    }
+    pid = stat->parent;
+  }
+  return std::nullopt;
+}
+
+std::vector<HostProgram> default_host_programs() {
+  return {
+      // OpenSSH up to 9.7, and the listener since. Where /usr/sbin is /usr/bin: Fedora 42, Arch.
+      {"/usr/sbin/sshd", Kind::ssh},
+      {"/usr/bin/sshd", Kind::ssh},
+      {"/usr/local/sbin/sshd", Kind::ssh},
+      {"/usr/sbin/sshd.pam", Kind::ssh},  // Alpine's openssh-server-pam
+      // OpenSSH since 9.8 runs a connection in a program of its own.
+      {"/usr/lib/openssh/sshd-session", Kind::ssh},      // Debian, Ubuntu
+      {"/usr/libexec/openssh/sshd-session", Kind::ssh},  // Fedora, RHEL
+      {"/usr/libexec/ssh/sshd-session", Kind::ssh},      // openSUSE
+      {"/usr/lib/ssh/sshd-session", Kind::ssh},          // Arch, Alpine, SUSE
+      {"/usr/lib/ssh/sshd-session.pam", Kind::ssh},      // Alpine
+      {"/usr/lib64/misc/sshd-session", Kind::ssh},       // Gentoo
+      {"/usr/libexec/sshd-session", Kind::ssh},
+      {"/usr/local/libexec/sshd-session", Kind::ssh},  // built from source
+      {"/usr/sbin/dropbear", Kind::dropbear},
+      {"/usr/bin/dropbear", Kind::dropbear},
+      {"/usr/sbin/dropbearmulti", Kind::dropbear},
+      {"/usr/bin/dropbearmulti", Kind::dropbear},
+      {"/usr/local/sbin/dropbear", Kind::dropbear},
+      {"/usr/bin/mosh-server", Kind::mosh},
+      {"/usr/local/bin/mosh-server", Kind::mosh},
+      {"/usr/sbin/in.telnetd", Kind::telnet},  // netkit
+      {"/usr/bin/in.telnetd", Kind::telnet},
+      {"/usr/sbin/telnetd", Kind::telnet},  // inetutils
+      {"/usr/bin/telnetd", Kind::telnet},
+  };
+}
+
+}  // namespace idlewarden

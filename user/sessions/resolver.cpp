@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/resolver.h"
+
+#include <fmt/format.h>
+#include <systemd/sd-login.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "sessions/accepting_sshd.h"
+#include "sessions/connection.h"
+
+namespace idlewarden {
+namespace {
+
+bool is_gone(const Error& error) {
+  return error.code == ENOENT || error.code == ESRCH;
+}
+bool is_refused(const Error& error) {
+  return error.code == EPERM || error.code == EACCES;
+}
+
+std::optional<std::string> logind_session(pid_t pid) {
+  // Looks at the name of the cgroup only: no bus, so it cannot block, and without logind it is
+  // none.
+  char* name = nullptr;
+  if (::sd_pid_get_session(pid, &name) < 0) return std::nullopt;
+  std::string session(name);
+  std::free(name);
+  return session;
+}
+
+}  // namespace
+
+Resolver::Resolver(Procfs procfs, SessionScope scope)
+    : procfs_(std::move(procfs)), scope_(std::move(scope)) {}
+
+Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, Session& session) {
+  const auto standing =
+      leader.tty->is_pts() ? resolve_pts(leader, session) : resolve_console(leader, session);
+  if (!standing && !is_gone(standing.error())) {
+    tell(standing.error(),
+         "some terminals are not watched, because it cannot be told whose they are");
+  }
+  if (!standing || *standing != Standing::session) return standing;
+  Account account = accounts_.of(session.uid, now);
+  session.user = std::move(account.name);
+  session.home = std::move(account.home);
+  session.shell = std::move(account.shell);
+  session.gid = account.gid;
+  session.logind_session = logind_session(leader.pid);
+  return standing;
+}
+
+Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, Session& session) {
+  const auto executable = procfs_.executable(leader.pid);
+  if (!executable) return std::unexpected(executable.error());
+  if (find_program(scope_.hosts, *executable) != nullptr) return Standing::not_yet;
+
+  const auto host = find_host(procfs_, scope_.hosts, leader.parent, leader.tty->index);
+  if (!host) return std::unexpected(host.error());
+  if (!*host || !in_scope(**host)) return Standing::never;
+  const auto prompt = is_login_prompt(procfs_, leader);
+  if (!prompt) return std::unexpected(prompt.error());
+  if (*prompt) return Standing::not_yet;
+
+  session.kind = (*host)->kind;
+  session.tty_name = fmt::format("pts/{}", leader.tty->index);
+  session.host = (*host)->pid;
+  session.host_start = from_start_ticks((*host)->start_ticks);
+  const bool ssh = session.kind == Kind::ssh;
+  const auto uid = ssh ? procfs_.real_uid(session.host) : uid_of_login(procfs_, leader);
+  if (!uid) return std::unexpected(uid.error());
+  session.uid = *uid;
+  if (ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, **host);
+  if (auto added = add_connection(**host, session); !added) return std::unexpected(added.error());
+  return Standing::session;
+}
+
+Result<Resolver::Standing> Resolver::resolve_console(const Leader& leader, Session& session) {
+  if (!scope_.only_host_pids.empty()) return Standing::never;
+  if (!drivers_) {
+    const auto text = procfs_.read("tty/drivers");
+    if (!text) return std::unexpected(text.error());
+    drivers_ = parse_tty_drivers(*text);
+  }
+  auto name = tty_name(*drivers_, *leader.tty);
+  if (!name) return Standing::never;
+  const auto login = is_console_login(procfs_, leader);
+  if (!login) return std::unexpected(login.error());
+  if (!*login || !keyboard_reaches(procfs_, *leader.tty)) return Standing::not_yet;
+
+  const auto uid = uid_of_login(procfs_, leader);
+  if (!uid) return std::unexpected(uid.error());
+  session.uid = *uid;
+  session.kind = name->kind;
+  session.tty_name = std::move(name->name);
+  return Standing::session;
+}
+
+Result<void> Resolver::add_connection(const HostProcess& host, Session& session) {
+  auto found = connection_of(procfs_, host.pid, host.start_ticks);
+  // The unprivileged half of an sshd may have left the socket to the privileged one.
+  if (found && !*found && host.ancestry.size() > 1 &&
+      find_program(scope_.hosts, host.ancestry[1].executable) != nullptr) {
+    const pid_t parent = host.ancestry[1].pid;
+    const auto stat = procfs_.stat(parent);
+    if (!stat) return std::unexpected(stat.error());
+    found = connection_of(procfs_, parent, stat->start_ticks);
+  }
+  if (!found && !is_refused(found.error())) return std::unexpected(found.error());
+  if (!found) {
+    tell(found.error(), "sessions are shown without their addresses");
+  } else if (*found) {
+    session.remote = std::move((*found)->remote);
+    session.local = std::move((*found)->local);
+  }
+  return {};
+}
+
+bool Resolver::in_scope(const HostProcess& host) const {
+  if (scope_.only_host_pids.empty()) return true;
+  return std::ranges::any_of(host.ancestry, [&](const Process& process) {
+    return std::ranges::find(scope_.only_host_pids, process.pid) != scope_.only_host_pids.end();
+  });
+}
+
+void Resolver::tell(const Error& error, const std::string& consequence) {
+  if (told_.insert(consequence).second) problems_.push_back(error.during(consequence).error());
+}
+
+}  // namespace idlewarden

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a session leader to who sits there: reads /proc, the host process's socket and NSS, once per
+// login.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/procfs.h"
+#include "base/result.h"
+#include "sessions/accounts.h"
+#include "sessions/console.h"
+#include "sessions/host_process.h"
+#include "sessions/session.h"
+#include "sessions/session_table.h"
+
+namespace idlewarden {
+
+class Resolver {
+ public:
+  Resolver(Procfs procfs, SessionScope scope);
+
+  enum class Standing {
+    session,
+    not_yet,  // a getty, a login prompt, an sshd before it becomes the shell: ask again
+    never,    // an inner terminal, a service, out of scope
+  };
+  // Fills in `session` but for its times and its foreground program. An error: it could not be told
+  // this time (mostly: the process ended meanwhile). `leader.tty` must be there.
+  Result<Standing> resolve(const Leader& leader, BootTime now, Session& session);
+
+  // What is missing from sessions and why, each once for all; emptied by the call.
+  std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
+
+ private:
+  Result<Standing> resolve_pts(const Leader& leader, Session& session);
+  Result<Standing> resolve_console(const Leader& leader, Session& session);
+  Result<void> add_connection(const HostProcess& host, Session& session);
+  bool in_scope(const HostProcess& host) const;
+  void tell(const Error& error, const std::string& consequence);
+
+  Procfs procfs_;
+  SessionScope scope_;
+  Accounts accounts_;
+  std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
+  std::vector<Error> problems_;
+  std::set<std::string> told_;
+};
+
+}  // namespace idlewarden

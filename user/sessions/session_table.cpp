@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/session_table.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sessions/resolver.h"
+
+namespace idlewarden {
+namespace {
+
+// Names read per update beyond those of new foreground process groups, so that an exec inside a
+// group is noticed too: on most hosts all of them every time, and a bounded cost on the others.
+constexpr std::size_t kNamesPerUpdate = 64;
+
+SessionId id_of(const Leader& leader) {
+  return {leader.pid, leader.start, leader.tty ? leader.tty->address : 0};
+}
+
+// Whether a name and a password are typed into the tty itself before the session begins.
+bool asks_on_the_tty(Kind kind) {
+  switch (kind) {
+    case Kind::ssh:
+    case Kind::ssh_nopty:
+    case Kind::mosh:
+    case Kind::dropbear: return false;
+    case Kind::telnet:
+    case Kind::console:
+    case Kind::serial: return true;
+  }
+  std::unreachable();
+}
+
+// A leader on a tty, whatever it turned out to be.
+struct Entry {
+  Resolver::Standing standing = Resolver::Standing::not_yet;
+  std::uint64_t seen = 0;      // number of the update that saw it last
+  bool untouched = false;      // certainly not typed in since its start
+  bool name_settled = false;   // the foreground group had time to exec before its name was read
+  Session* session = nullptr;  // in SessionTable::sessions_, while it is one
+};
+
+// A group whose leader is gone (`producer | less`) keeps the name that it had.
+void read_name(const Procfs& procfs, Session& session) {
+  if (session.foreground_pgrp <= 0) return;
+  if (auto name = procfs.comm(session.foreground_pgrp)) session.foreground = std::move(*name);
+}
+
+}  // namespace
+
+struct SessionTable::Impl {
+  Impl(Procfs p, const Clock& c, SessionScope s)
+      : procfs(p), clock(c), resolver(std::move(p), std::move(s)) {}
+
+  std::optional<Session> admit(const Leader& leader, BootTime scanned, Entry& entry);
+  void follow_foreground(const Leader& leader, Entry& entry) const;
+  void rotate_names(std::map<SessionId, Session>& sessions);
+
+  Procfs procfs;
+  const Clock& clock;
+  Resolver resolver;
+  std::map<SessionId, Entry> entries;
+  std::optional<BootTime> previous_scan;
+  std::uint64_t updates = 0;
+  SessionId last_named;  // where the rotation goes on
+};
+
+// The session that this leader turns out to be, if it is one now.
+std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime scanned,
+                                                 Entry& entry) {
+  // Started since the scan before, and its line discipline's buffer was never filled: nobody typed.
+  // A flush empties that buffer too, hence the first condition: it bounds what one could hide.
+  entry.untouched = entry.untouched && leader.no_input_yet;
+  Session session;
+  const auto standing = resolver.resolve(leader, scanned, session);
+  if (!standing) return std::nullopt;
+  entry.standing = *standing;
+  if (*standing != Resolver::Standing::session) return std::nullopt;
+  session.id = id_of(leader);
+  session.tty = *leader.tty;
+  session.started =
+      clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - leader.start);
+  const bool from_start = entry.untouched && !asks_on_the_tty(session.kind);
+  session.clock_start = from_start ? leader.start : scanned;
+  return session;
+}
+
+void SessionTable::Impl::follow_foreground(const Leader& leader, Entry& entry) const {
+  Session& session = *entry.session;
+  const bool same_group = leader.foreground_pgrp == session.foreground_pgrp;
+  if (same_group && entry.name_settled) return;
+  // A job is a process group before it execs its program, so its name is read a second time.
+  entry.name_settled = same_group;
+  if (!same_group) session.foreground.clear();
+  session.foreground_pgrp = leader.foreground_pgrp;
+  read_name(procfs, session);
+}
+
+void SessionTable::Impl::rotate_names(std::map<SessionId, Session>& sessions) {
+  auto next = sessions.upper_bound(last_named);
+  for (std::size_t i = 0; i < std::min(kNamesPerUpdate, sessions.size()); ++i, ++next) {
+    if (next == sessions.end()) next = sessions.begin();
+    read_name(procfs, next->second);
+    last_named = next->first;
+  }
+}
+
+SessionTable::SessionTable(Procfs procfs, const Clock& clock, SessionScope scope)
+    : impl_(std::make_unique<Impl>(std::move(procfs), clock, std::move(scope))) {}
+SessionTable::~SessionTable() = default;
+
+const Session* SessionTable::find(const SessionId& id) const {
+  const auto found = sessions_.find(id);
+  return found == sessions_.end() ? nullptr : &found->second;
+}
+
+SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, BootTime scanned) {
+  using Standing = Resolver::Standing;
+  Impl& table = *impl_;
+  Change change;
+  const auto leave = [&](Entry& entry) {
+    auto node = sessions_.extract(std::exchange(entry.session, nullptr)->id);
+    change.ended.push_back(std::move(node.mapped()));
+  };
+  ++table.updates;
+  for (const Leader& leader : leaders) {
+    if (!leader.tty) continue;
+    const auto [known, is_new] = table.entries.try_emplace(id_of(leader));
+    Entry& entry = known->second;
+    entry.seen = table.updates;
+    if (is_new) entry.untouched = table.previous_scan && leader.start > *table.previous_scan;
+    if (entry.standing == Standing::session && !keyboard_reaches(table.procfs, *leader.tty)) {
+      leave(entry);
+      entry.standing = Standing::not_yet;
+    }
+    if (entry.standing == Standing::not_yet) {
+      if (auto session = table.admit(leader, scanned, entry)) {
+        entry.session = &sessions_.emplace(known->first, std::move(*session)).first->second;
+        change.started.push_back(known->first);
+      }
+    }
+    if (entry.session != nullptr) table.follow_foreground(leader, entry);
+  }
+  for (auto item = table.entries.begin(); item != table.entries.end();) {
+    if (item->second.seen == table.updates) {
+      ++item;
+      continue;
+    }
+    if (item->second.session != nullptr) leave(item->second);
+    item = table.entries.erase(item);
+  }
+  table.rotate_names(sessions_);
+  table.previous_scan = scanned;
+  change.problems = table.resolver.take_problems();
+  return change;
+}
+
+}  // namespace idlewarden
