@@ -12,10 +12,13 @@
 
 namespace idlewarden {
 
-// Whether the processes of a session are still there.
+// What is left of a session.
 struct Alive {
   bool leader = false;
-  bool host = false;  // false for a console
+  // The host process is there, serves nothing else, and holds output of which its peer has taken
+  // nothing since the last look (the first look counts as such): a dead or stopped client. Where
+  // that cannot be told it is false. Always false for a console.
+  bool host_stuck = false;
 };
 
 // A hold on one session: descriptors (pidfd_open(2), the tty) that were opened before its identity
@@ -26,12 +29,12 @@ class Grip {
   virtual ~Grip() = default;
   // Writes to the tty; what does not fit (XOFF, a full buffer) is dropped and is an error EAGAIN.
   virtual Result<void> say(std::string_view text) = 0;
-  virtual Result<void> hang_up() = 0;                  // TIOCVHANGUP, ioctl_tty(2)
+  virtual Result<void> hang_up() = 0;  // TIOCVHANGUP, ioctl_tty(2); nothing can be said after it
   virtual Result<void> signal_leader(int signal) = 0;  // pidfd_send_signal(2); gone is no error
   virtual Result<void> signal_host(int signal) = 0;
   // cgroup.kill of the session's own scope; an error where it has none of its own.
   virtual Result<void> kill_survivors() = 0;
-  virtual Alive alive() const = 0;
+  virtual Alive alive() = 0;
   // Readable when the leader has exited; to be polled, not read.
   virtual int leader_fd() const noexcept = 0;
 };

@@ -1,13 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-// The state machine: active -> warned -> expired -> ended. It decides from observations alone, acts
-// only through a Terminator, and reports what happened as transitions. One step never blocks.
+// The state machine: active -> warned -> expired -> ending -> ended. It decides from observations
+// alone, acts only through a Terminator, and reports what happened as transitions. One step never
+// blocks.
 //
 // Safety, in the order of weight: a decision is taken twice, the second time on facts that the
-// caller read again after the first; in audit mode (or for a rule with action = "alert") the
-// Terminator is never called; nothing protected is ever touched; at most `max_per_minute` sessions
-// are begun to be ended in any 60 seconds, the rest are held.
+// caller read again after the session was seized; in audit mode (or for a rule with action =
+// "alert") and for a protected session the Terminator is never called; at most `max_per_minute`
+// sessions are begun to be ended in any 60 seconds, the rest are held.
+//
+// - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
+//   state nor transition, because nobody is warned. Protected sessions are reported the same way.
+// - Enforce: the warning, at limit - warn, then at the limit the last message and the hang-up. A
+//   session that passes its limit unwarned (the limit was tightened, a job ended, audit became
+//   enforce, the machine slept) is warned first and has `warn` from then on.
+// - What has begun with a hang-up is finished, whatever a reload says: a session that is half ended
+//   is of use to nobody. From then on the hold on it tells whether it lives, not the caller's list:
+//   a leader that survives its hang-up has lost its tty and is missing there.
+// - Input takes everything before the hang-up back: `resumed`, if anything had been announced. So
+//   does a limit that no longer asks for the end.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -42,14 +55,34 @@ std::string_view to_string(Happened happened);
 enum class Cause { idle, max_session };
 std::string_view to_string(Cause cause);
 
+// What will end a session: of its idle limit and its whole length the one that comes first.
+struct Due {
+  Cause cause = Cause::idle;
+  Seconds limit{0};
+  BootTime since{};     // idle: the last activity; max_session: the leader's start
+  BootTime at{};        // since + limit
+  Nanoseconds warn{0};  // before `at`; at most half of the limit
+
+  BootTime warn_at() const { return at - warn; }
+};
+// nullopt: nothing will. A last activity that lies in the future, or before the boot, is no
+// measurement and counts as now.
+std::optional<Due> due(const Observation& o, BootTime now);
+// The idle limit that holds now: job_limit in place of limit while a job runs. 0 is no limit.
+std::optional<Seconds> limit_now(const Observation& o);
+// Since the last activity, as due() understands it.
+Nanoseconds idle_time(const Observation& o, BootTime now);
+
 struct Transition {
   Happened happened = Happened::warned;
   SessionId session;
   Cause cause = Cause::idle;
   Nanoseconds idle{0};
   Seconds limit{0};
-  Nanoseconds lateness{0};  // terminated: from the deadline to the observed end
-  std::string detail;       // terminate_failed, held: why; terminated: which steps it took
+  Nanoseconds lateness{0};  // terminated: from the deadline to the observed end of the leader
+  // terminate_failed, held: why; terminated: the steps it took; warned: why nothing could be
+  // written; would_terminate: why it would be spared; resumed: what took it back, if not input.
+  std::string detail;
 };
 
 // A second look at one session, straight from the kernel: nullopt when it is not there any more.
@@ -59,18 +92,21 @@ class Warden {
  public:
   struct Settings {
     int max_per_minute = 60;
-    std::set<pid_t> protected_leaders;  // the daemon's own ancestors
+    std::set<pid_t> protected_leaders;  // the daemon's own ancestors; itself and pid 1 always are
   };
   Warden(Terminator& terminator, Settings settings);
   ~Warden();
+  Warden(const Warden&) = delete;
+  Warden& operator=(const Warden&) = delete;
 
   struct Step {
     std::vector<Transition> transitions;
     // When to call again at the latest; nullopt: nothing is pending, the next scan will do.
     std::optional<BootTime> wake;
   };
-  // `all` holds every live session; a session that is missing from it has ended. Before anything is
-  // done to a session, `recheck` is asked (once a session and step).
+  // `all` holds every live session; a session that is missing from it has ended, unless it is being
+  // ended. Before anything is done to a session or reported of it, `recheck` is asked, at most once
+  // for each session in a step.
   Step step(BootTime now, const std::vector<Observation>& all, const Recheck& recheck);
 
   State state(const SessionId& id) const;  // active if unknown
@@ -80,16 +116,28 @@ class Warden {
 
  private:
   struct Entry;
+  struct Round;
+  void judge(Entry& entry, const Observation& o, Round& round);
+  void judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round);
+  void warn(Entry& entry, const Observation& o, const Due& stale, Round& round);
+  void expire(Entry& entry, const Observation& o, const Due& d, Round& round);
+  void begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
+             Round& round);
+  void advance(const SessionId& id, Entry& entry, Round& round);
+  bool untouchable(const Observation& o) const;
+  bool connection_is_shared(const SessionId& id, const Entry& entry, const Round& round) const;
+  bool cap_reached() const;
+
   std::map<SessionId, Entry> entries_;
   Terminator& terminator_;
   Settings settings_;
   std::vector<BootTime> begun_;  // of the last 60 s
 };
 
-// The limit that holds now and since when the session counts as idle; shared with what is shown.
-std::optional<Seconds> limit_now(const Observation& o);
-// {user} {tty} {idle} {left} {limit} {source} replaced; unknown names stay as they are; the result
-// is printable text with CR LF line ends, for a tty in any mode.
-std::string render_message(const std::string& text, const Observation& o, Nanoseconds idle);
+// {user} {tty} {idle} {left} {limit} {source} replaced; unknown names stay as they are. The result
+// is printable text in lines of its own that end in CR LF, for a tty in any mode; empty if `text`
+// is.
+std::string render_message(const std::string& text, const Observation& o, const Due& due,
+                           BootTime ends_at, BootTime now);
 
 }  // namespace idlewarden

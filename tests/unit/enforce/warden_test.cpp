@@ -1,0 +1,558 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enforce/warden.h"
+
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "bench.h"
+
+namespace idlewarden {
+namespace {
+
+using test::at;
+using test::Bench;
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+// --- enforce: the ordinary way
+
+TEST(Warden, WarnsAndEndsOnTimeInTheRightOrder) {
+  Bench b;
+  auto& s = b.add();
+  EXPECT_THAT(b.step(639), IsEmpty());
+  EXPECT_EQ(b.wake, at(640));
+  const auto warned = b.step(640);
+  ASSERT_EQ(warned.size(), 1u);
+  EXPECT_EQ(warned[0].idle, Seconds(540));
+  EXPECT_EQ(warned[0].limit, Seconds(600));
+  EXPECT_EQ(warned[0].detail, "");
+  EXPECT_EQ(b.state(s), State::warned);
+  EXPECT_EQ(b.wake, at(700));
+  EXPECT_THAT(b.step(699.9), IsEmpty());
+  EXPECT_THAT(b.step(700.2), IsEmpty());  // the end is observed, not assumed
+  EXPECT_EQ(b.state(s), State::ending);
+  EXPECT_EQ(b.wake, at(705.2));
+  const auto ended = b.step(700.25);
+  ASSERT_EQ(ended.size(), 1u);
+  EXPECT_EQ(ended[0].cause, Cause::idle);
+  EXPECT_EQ(ended[0].lateness, std::chrono::milliseconds(250));
+  EXPECT_EQ(ended[0].detail, "hang-up");
+  EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ends in 1m pts/0",
+                                 "<warned> pts/0", "seize pts/0", "look pts/0", "say ended pts/0",
+                                 "hang up pts/0", "<terminated> pts/0"));
+  EXPECT_EQ(b.wake, std::nullopt);
+}
+
+TEST(Warden, AskedTooOftenSaysNothingTwice) {
+  Bench b;
+  b.add();
+  for (double t = 100; t < 720; t += 0.5) b.step(t);
+  EXPECT_EQ(std::ranges::count(b.log, "<warned> pts/0"), 1);
+  EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), 1);
+  EXPECT_EQ(std::ranges::count(b.log, "<terminated> pts/0"), 1);
+}
+
+TEST(Warden, NoWarningWhereNoneIsWanted) {
+  Bench b;
+  b.add().verdict.warn = Seconds(0);
+  b.run_until(710);
+  EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ended pts/0", "hang up pts/0",
+                                 "<terminated> pts/0"));
+}
+
+TEST(Warden, TheWarningIsAtMostHalfOfTheLimitThatHolds) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.limit = Seconds(10);
+  b.step(104.9);
+  EXPECT_EQ(b.wake, at(105));
+  b.run_until(120);
+  EXPECT_THAT(b.log, Contains("say ends in 5s pts/0"));
+}
+
+TEST(Warden, AnEmptyMessageIsNotWritten) {
+  Bench b;
+  b.add().verdict.messages = {};
+  b.run_until(710);
+  EXPECT_THAT(b.log, Not(Contains(StartsWith("say"))));
+  EXPECT_THAT(b.log, AllOf(Contains("<warned> pts/0"), Contains("<terminated> pts/0")));
+}
+
+TEST(Warden, ATtyThatTakesNothingDoesNotStopTheEnd) {
+  Bench b;
+  auto& s = b.add();
+  s.say_error = EAGAIN;
+  const auto all = b.run_until(710);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_THAT(all[0].detail, HasSubstr("could not be written"));
+  EXPECT_EQ(all[1].happened, Happened::terminated);
+}
+
+// --- input takes it back
+
+TEST(Warden, InputAfterTheWarningResumesAtOnce) {
+  Bench b;
+  auto& s = b.add();
+  b.step(650);
+  s.last_activity = at(660);
+  const auto t = b.step(660.1);
+  ASSERT_EQ(t.size(), 1u);
+  EXPECT_EQ(t[0].happened, Happened::resumed);
+  EXPECT_EQ(t[0].detail, "");
+  EXPECT_EQ(b.state(s), State::active);
+  EXPECT_EQ(b.wake, at(1200));
+  b.run_until(1300);
+  EXPECT_EQ(std::ranges::count(b.log, "<warned> pts/0"), 2);  // the next idle period, warned anew
+}
+
+TEST(Warden, InputThatOnlyTheSecondLookKnowsOfSparesTheSession) {
+  Bench b;
+  auto& s = b.add();
+  b.step(640);
+  s.typed_unseen = at(699.999);
+  const auto t = b.step(700);
+  ASSERT_EQ(t.size(), 1u);
+  EXPECT_EQ(t[0].happened, Happened::resumed);
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("hang up"))));
+  EXPECT_EQ(b.state(s), State::active);
+}
+
+TEST(Warden, InputThatOnlyTheSecondLookKnowsOfSparesFromTheWarning) {
+  Bench b;
+  b.add().typed_unseen = at(649);
+  EXPECT_THAT(b.step(650), IsEmpty());
+  EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0"));
+}
+
+TEST(Warden, ASessionThatTheSecondLookDoesNotFindIsLeftAlone) {
+  Bench b;
+  auto& s = b.add();
+  b.step(640);
+  s.there = false;
+  EXPECT_THAT(b.step(700), IsEmpty());
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("hang up"))));
+  EXPECT_EQ(b.wake, at(701));
+}
+
+TEST(Warden, AnotherIdentityInTheSecondLookIsNotTheSession) {
+  Bench b;
+  auto& s = b.add();
+  b.step(640);
+  Session other = s.session;
+  other.id.start = at(600);  // the pid was reused
+  const Observation mine{&s.session, &s.verdict, s.last_activity, false};
+  const Observation others{&other, &s.verdict, s.last_activity, false};
+  b.warden.step(at(700), {mine}, [&](const SessionId&) { return others; });
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("hang up"))));
+}
+
+TEST(Warden, ALastActivityInTheFutureOrBeforeTheBootIsNotIdleness) {
+  Bench b;
+  b.add(0).last_activity = at(1e9);
+  b.add(1).last_activity = boot_time(~0ULL);
+  b.run_until(100000);
+  EXPECT_THAT(b.log, IsEmpty());
+}
+
+TEST(Warden, IdlenessIsNotCountedFromBeforeTheSessionsClock) {
+  Bench b;
+  auto& s = b.add();
+  s.session.clock_start = at(500);
+  b.run_until(1039);
+  EXPECT_THAT(b.log, IsEmpty());
+}
+
+TEST(Warden, NoLimitAndALimitOfZeroAreForEver) {
+  Bench b;
+  b.add(0).verdict.limit.reset();
+  auto& zero = b.add(1);
+  zero.verdict.limit = Seconds(0);
+  zero.verdict.max_session = Seconds(0);
+  b.run_until(1e7);
+  EXPECT_THAT(b.log, IsEmpty());
+  EXPECT_EQ(b.wake, std::nullopt);
+}
+
+// --- audit, alert, protected
+
+TEST(Warden, AuditReportsOnceAndTouchesNothing) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.mode = Mode::audit;
+  EXPECT_THAT(b.run_until(699), IsEmpty());
+  EXPECT_EQ(b.state(s), State::active);
+  const auto all = b.run_until(5000);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].happened, Happened::would_terminate);
+  EXPECT_EQ(all[0].idle, Seconds(600));
+  EXPECT_EQ(b.state(s), State::expired);
+  EXPECT_THAT(b.log, ElementsAre("look pts/0", "<would_terminate> pts/0"));
+  s.last_activity = at(5001);
+  b.run_until(9000);
+  EXPECT_THAT(b.log, ElementsAre("look pts/0", "<would_terminate> pts/0", "<resumed> pts/0",
+                                 "look pts/0", "<would_terminate> pts/0"));
+}
+
+TEST(Warden, AuditReportsNobodyWhoHasJustTyped) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.mode = Mode::audit;
+  s.typed_unseen = at(699.9);
+  EXPECT_THAT(b.step(700), IsEmpty());
+  EXPECT_EQ(b.wake, at(1299.9));
+}
+
+TEST(Warden, ARuleThatOnlyAlertsIsAudit) {
+  Bench b;
+  b.add().verdict.action = Action::alert;
+  b.run_until(900);
+  EXPECT_THAT(b.log, ElementsAre("look pts/0", "<would_terminate> pts/0"));
+}
+
+TEST(Warden, ProtectedLeadersAreReportedAndNeverTouched) {
+  Bench b({.protected_leaders = {1000}});
+  b.add(0);
+  b.add(1).session.id.leader = 1;
+  b.add(2).session.id.leader = ::getpid();
+  const auto all = b.run_until(5000);
+  ASSERT_EQ(all.size(), 3u);
+  for (const Transition& t : all) {
+    EXPECT_EQ(t.happened, Happened::would_terminate);
+    EXPECT_THAT(t.detail, HasSubstr("spared"));
+  }
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("seize"))));
+}
+
+TEST(Warden, FromAuditToEnforceIsWarnedFirst) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.mode = Mode::audit;
+  b.run_until(5000);
+  s.verdict.mode = Mode::enforce;
+  b.log.clear();
+  b.step(5001);
+  EXPECT_EQ(b.state(s), State::warned);
+  EXPECT_THAT(b.run_until(5059), IsEmpty());
+  const auto all = b.run_until(5061);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].happened, Happened::terminated);
+  EXPECT_LT(all[0].lateness, Seconds(1));  // measured from the deadline that was announced
+}
+
+TEST(Warden, FromEnforceToAuditTakesTheWarningBack) {
+  Bench b;
+  auto& s = b.add();
+  b.step(650);
+  s.verdict.mode = Mode::audit;
+  const auto t = b.step(660);
+  ASSERT_EQ(t.size(), 1u);
+  EXPECT_EQ(t[0].happened, Happened::resumed);
+  EXPECT_NE(t[0].detail, "");
+  b.run_until(900);
+  EXPECT_THAT(b.log, Not(Contains("hang up pts/0")));
+  EXPECT_THAT(b.log, Contains("<would_terminate> pts/0"));
+}
+
+TEST(Warden, WhatHasBegunIsFinishedEvenInAudit) {
+  Bench b;
+  auto& s = b.add();
+  s.dies_of = {SIGKILL};
+  b.run_until(701);
+  ASSERT_EQ(b.state(s), State::ending);
+  s.verdict.mode = Mode::audit;
+  b.run_until(730);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+// --- limits that change
+
+TEST(Warden, ALimitThatGrowsTakesTheWarningBack) {
+  Bench b;
+  auto& s = b.add();
+  b.step(650);
+  s.verdict.limit = Seconds(3600);
+  const auto t = b.step(651);
+  ASSERT_EQ(t.size(), 1u);
+  EXPECT_EQ(t[0].happened, Happened::resumed);
+  EXPECT_EQ(b.wake, at(100 + 3600 - 60));
+}
+
+TEST(Warden, ALimitThatShrinksBelowTheIdleTimeIsWarnedOfFirst) {
+  Bench b;
+  auto& s = b.add();
+  b.step(500);
+  s.verdict.limit = Seconds(120);
+  b.step(501);
+  EXPECT_EQ(b.state(s), State::warned);
+  b.run_until(559);
+  EXPECT_EQ(b.state(s), State::warned);
+  b.run_until(562);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+TEST(Warden, AJobHasItsOwnLimit) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.job_limit = Seconds(4000);
+  s.job_running = true;
+  b.run_until(4039);
+  EXPECT_THAT(b.log, IsEmpty());
+  s.job_running = false;  // done; whoever waited for it can still press a key
+  b.step(4039.5);
+  EXPECT_EQ(b.state(s), State::warned);
+  b.run_until(4110);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+TEST(Warden, AJobLimitNeverTightensNoLimit) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.limit.reset();
+  s.verdict.job_limit = Seconds(10);
+  s.job_running = true;
+  b.run_until(9999);
+  EXPECT_THAT(b.log, IsEmpty());
+}
+
+TEST(Warden, AWholeSessionHasItsLimitTypingOrNot) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.max_session = Seconds(3600);
+  for (double t = 100; t < 3650; t += 10) {
+    s.last_activity = at(t);
+    b.step(t);
+  }
+  EXPECT_THAT(b.log,
+              ElementsAre("seize pts/0", "look pts/0", "say ends in 1m pts/0", "<warned> pts/0"));
+  s.last_activity = at(3699.9);
+  EXPECT_THAT(b.step(3699.9), IsEmpty());
+  b.step(3700);
+  const auto t = b.step(3700.1);
+  ASSERT_EQ(t.size(), 1u);
+  EXPECT_EQ(t[0].happened, Happened::terminated);
+  EXPECT_EQ(t[0].cause, Cause::max_session);
+  EXPECT_EQ(t[0].limit, Seconds(3600));
+}
+
+TEST(Warden, InputEndsAnIdleWarningEvenWhenTheWholeSessionIsNearlyOver) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.max_session = Seconds(620);
+  b.step(650);
+  s.last_activity = at(690);
+  b.step(690);
+  EXPECT_THAT(b.log, Contains("<resumed> pts/0"));
+  EXPECT_EQ(b.state(s), State::warned);  // of the session's whole length
+  b.run_until(760);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+TEST(Warden, AfterASleepOfTheMachineThereIsAWarningFirst) {
+  Bench b;
+  auto& s = b.add();
+  b.step(300);
+  b.step(30000);
+  EXPECT_EQ(b.state(s), State::warned);
+  s.last_activity = at(30030);
+  b.run_until(30100);
+  EXPECT_THAT(b.log, Not(Contains("hang up pts/0")));
+}
+
+// --- the cap
+
+TEST(Warden, HoldsWhatIsMoreThanTheCapAndGoesOnWhenTheWindowFrees) {
+  Bench b({.max_per_minute = 3, .protected_leaders = {}});
+  for (unsigned n = 0; n < 8; ++n) b.add(n);
+  b.run_until(701);
+  const auto count = [&](const std::string& what) {
+    return std::ranges::count_if(b.log, [&](const auto& l) { return l.starts_with(what); });
+  };
+  EXPECT_EQ(count("hang up"), 3);
+  EXPECT_EQ(count("<held>"), 5);
+  EXPECT_EQ(b.state(b.subjects[7]), State::held);
+  EXPECT_EQ(b.wake, at(760));
+  b.subjects[7].last_activity = at(730);
+  b.step(730);
+  EXPECT_EQ(count("<resumed>"), 1);
+  b.run_until(759.9);
+  EXPECT_EQ(count("hang up"), 3);
+  b.run_until(761);
+  EXPECT_EQ(count("hang up"), 6);
+  b.run_until(900);
+  EXPECT_EQ(count("hang up"), 7);
+  EXPECT_EQ(count("<held>"), 5);
+}
+
+TEST(Warden, ACapOfZeroHoldsAll) {
+  Bench b({.max_per_minute = 0, .protected_leaders = {}});
+  auto& s = b.add();
+  b.run_until(5000);
+  EXPECT_EQ(b.state(s), State::held);
+  EXPECT_EQ(b.wake, std::nullopt);
+  b.warden.set_max_per_minute(1);
+  b.run_until(5010);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+TEST(Warden, AThousandAtOnce) {
+  Bench b({.max_per_minute = 1000, .protected_leaders = {}});
+  for (unsigned n = 0; n < 1000; ++n) b.add(n);
+  b.run_until(702);
+  EXPECT_EQ(std::ranges::count_if(b.log, [](const auto& l) { return l.starts_with("<term"); }),
+            1000);
+}
+
+// --- resistance
+
+TEST(Warden, PressesHarderAGraceApart) {
+  Bench b;
+  auto& s = b.add();
+  s.dies_of = {SIGKILL};
+  const auto all = b.run_until(720);
+  EXPECT_EQ(all.back().detail, "hang-up, SIGTERM, SIGKILL");
+  EXPECT_EQ(all.back().lateness, std::chrono::milliseconds(10010));
+  b.log.erase(b.log.begin(), b.log.begin() + 7);
+  EXPECT_THAT(b.log, ElementsAre("hang up pts/0", "signal 15 pts/0", "signal 18 pts/0",
+                                 "signal 9 pts/0", "<terminated> pts/0"));
+}
+
+TEST(Warden, SaysWhenNothingHelpsAndStillSeesTheEnd) {
+  Bench b;
+  auto& s = b.add();
+  s.dies_of = {};
+  const auto all = b.run_until(2000);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].happened, Happened::terminate_failed);
+  EXPECT_THAT(all[1].detail, AllOf(HasSubstr("SIGKILL"), HasSubstr("leader")));
+  EXPECT_EQ(b.wake, std::nullopt);
+  EXPECT_THAT(b.warden.leader_fds(), ElementsAre(1000));
+  s.leader_alive = false;
+  const auto t = b.step(2001);
+  ASSERT_EQ(t.size(), 1u);
+  EXPECT_EQ(t[0].happened, Happened::terminated);
+  EXPECT_THAT(b.warden.leader_fds(), IsEmpty());
+}
+
+TEST(Warden, AStuckHostIsPressedOnlyAfterAGrace) {
+  Bench b;
+  auto& s = b.add();
+  s.host_stuck = true;
+  s.host_dies_of = {SIGKILL};
+  const auto all = b.run_until(730);
+  EXPECT_EQ(all.back().happened, Happened::terminated);
+  EXPECT_EQ(all.back().detail,
+            "hang-up, SIGTERM to host process 5000, SIGKILL to host process 5000");
+  EXPECT_LT(all.back().lateness, Seconds(1));  // of the leader
+}
+
+TEST(Warden, AHostThatDrainsIsNeverSignalled) {
+  Bench b;
+  auto& s = b.add();
+  s.host_stuck = true;
+  b.run_until(703);
+  s.host_stuck = false;
+  b.run_until(703.2);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("signal"))));
+}
+
+TEST(Warden, AHostThatAnotherSessionLivesOnIsNeverSignalled) {
+  Bench b;
+  auto& s = b.add(0);
+  s.host_stuck = true;
+  auto& neighbour = b.add(1);
+  neighbour.session.host = s.session.host;
+  neighbour.last_activity = at(690);
+  b.run_until(800);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("signal"))));
+}
+
+TEST(Warden, AHostThatAnotherEndingSessionStillLivesOnWaitsForIt) {
+  Bench b;
+  b.add(0).host_stuck = true;
+  auto& neighbour = b.add(1);
+  neighbour.session.host = b.subjects[0].session.host;
+  neighbour.dies_of = {};
+  b.run_until(800);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("signal host"))));
+}
+
+TEST(Warden, SurvivorsAreKilledOnlyWhereTheRuleSaysSo) {
+  for (const bool wanted : {false, true}) {
+    Bench b;
+    b.add().verdict.kill_survivors = wanted;
+    b.run_until(710);
+    EXPECT_EQ(std::ranges::count(b.log, "kill survivors pts/0"), wanted ? 1 : 0);
+    EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+  }
+}
+
+TEST(Warden, SurvivorsOnASharedConnectionAreLeftAlone) {
+  Bench b;
+  b.add(0).verdict.kill_survivors = true;
+  auto& neighbour = b.add(1);
+  neighbour.session.host = b.subjects[0].session.host;
+  neighbour.last_activity = at(690);
+  b.run_until(710);
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("survivors"))));
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+// --- failures
+
+TEST(Warden, ASessionThatIsGoneAlreadyIsNoEvent) {
+  Bench b;
+  auto& s = b.add();
+  b.run_until(699);
+  s.seize_error = ESRCH;
+  EXPECT_THAT(b.step(700), IsEmpty());
+  EXPECT_EQ(b.wake, at(701));
+  s.listed = false;
+  EXPECT_THAT(b.step(701), IsEmpty());
+  EXPECT_EQ(b.wake, std::nullopt);
+}
+
+TEST(Warden, AFailureIsReportedOnceAndTriedAgainEveryMinute) {
+  Bench b;
+  auto& s = b.add();
+  s.seize_error = EMFILE;
+  const auto all = b.run_until(1000);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].happened, Happened::warned);
+  EXPECT_THAT(all[0].detail, HasSubstr("cannot seize"));
+  EXPECT_EQ(all[1].happened, Happened::terminate_failed);
+  EXPECT_THAT(all[1].detail, HasSubstr("cannot seize"));
+  EXPECT_LE(std::ranges::count(b.log, "seize pts/0"), 7);
+  s.seize_error = 0;
+  b.run_until(1070);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
+TEST(Warden, AHangUpThatFailsIsAFailure) {
+  Bench b;
+  auto& s = b.add();
+  s.hang_up_error = EPERM;
+  const auto all = b.run_until(1000);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].happened, Happened::terminate_failed);
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("signal"))));
+  EXPECT_EQ(b.state(s), State::expired);
+}
+
+TEST(Warden, NamesAreForMachines) {
+  EXPECT_EQ(to_string(State::ending), "ending");
+  EXPECT_EQ(to_string(Happened::would_terminate), "would_terminate");
+  EXPECT_EQ(to_string(Cause::max_session), "max_session");
+}
+
+}  // namespace
+}  // namespace idlewarden

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enforce/ending.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <utility>
+
+namespace idlewarden {
+namespace {
+
+struct Rung {
+  int signal;
+  const char* name;
+};
+constexpr std::array<Rung, 2> kRungs{{{SIGTERM, "SIGTERM"}, {SIGKILL, "SIGKILL"}}};
+
+// There is no descriptor for "the peer has taken the rest", so a host process is looked at again.
+constexpr Nanoseconds kHostLook = std::chrono::milliseconds(100);
+
+}  // namespace
+
+Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime now)
+    : grip_(std::move(grip)),
+      plan_(plan),
+      leader_{0, now + plan.grace},
+      survivors_due_(plan.kill_survivors),
+      looked_at_(now) {}
+
+Ending::Progress Ending::advance(BootTime now, bool connection_is_shared) {
+  looked_at_ = now;
+  const Alive alive = grip_->alive();
+  if (alive.leader && !leader_gone_at_) return climb(leader_, true, now);
+  if (!leader_gone_at_) {
+    leader_gone_at_ = now;
+    host_.next = now + plan_.grace;
+  }
+  if (survivors_due_ && connection_is_shared) {
+    steps_ += ", survivors left alone: another session lives on the connection";
+    survivors_due_ = false;
+  }
+  if (survivors_due_) {
+    // They have had the leader's hang-up too, and a grace to save their work.
+    if (now < host_.next) return Progress::pending;
+    note("survivors killed", grip_->kill_survivors());
+    survivors_due_ = false;
+  }
+  if (!alive.host_stuck || connection_is_shared) return Progress::ended;
+  return climb(host_, false, now);
+}
+
+Ending::Progress Ending::climb(Ladder& ladder, bool leader, BootTime now) {
+  if (!climbing(ladder) || now < ladder.next) return Progress::pending;
+  const std::string whom = leader ? "" : fmt::format(" to host process {}", plan_.host);
+  if (ladder.rung == kRungs.size()) {
+    ++ladder.rung;
+    why_ = fmt::format("{} is still there {} s after SIGKILL; steps taken: {}",
+                       leader ? "its leader" : fmt::format("its host process {}", plan_.host),
+                       plan_.grace.count(), steps_);
+    return Progress::failed;
+  }
+  const Rung& rung = kRungs[ladder.rung];
+  note(rung.name + whom,
+       leader ? grip_->signal_leader(rung.signal) : grip_->signal_host(rung.signal));
+  // A stopped process takes SIGTERM only when it runs again.
+  if (rung.signal == SIGTERM) {
+    (void)(leader ? grip_->signal_leader(SIGCONT) : grip_->signal_host(SIGCONT));
+  }
+  ++ladder.rung;
+  ladder.next = now + plan_.grace;
+  return Progress::pending;
+}
+
+void Ending::note(const std::string& step, const Result<void>& result) {
+  steps_ += ", " + step;
+  if (!result) steps_ += " failed (" + result.error().text() + ")";
+}
+
+bool Ending::climbing(const Ladder& ladder) const {
+  return ladder.rung <= kRungs.size();
+}
+
+std::optional<BootTime> Ending::wake() const {
+  if (!leader_gone_at_) {
+    return climbing(leader_) ? std::optional(leader_.next) : std::nullopt;
+  }
+  if (!climbing(host_)) return std::nullopt;
+  return survivors_due_ ? host_.next : std::min(host_.next, looked_at_ + kHostLook);
+}
+
+std::optional<int> Ending::leader_fd() const {
+  return leader_gone_at_ ? std::nullopt : std::optional(grip_->leader_fd());
+}
+
+Nanoseconds Ending::lateness() const {
+  return leader_gone_at_ ? *leader_gone_at_ - plan_.deadline : Nanoseconds(0);
+}
+
+}  // namespace idlewarden

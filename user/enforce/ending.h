@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+// One session that is being ended, from the hang-up to the observed end. Each harder step comes a
+// grace after the one before: the leader gets SIGTERM, then SIGKILL; what survives it is killed if
+// the rule says so; a host process that is stuck with unsent output gets SIGTERM, then SIGKILL.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "enforce/terminator.h"
+#include "enforce/warden.h"
+
+namespace idlewarden {
+
+class Ending {
+ public:
+  struct Plan {
+    Cause cause = Cause::idle;
+    Seconds limit{0};
+    Nanoseconds idle{0};
+    BootTime deadline{};
+    Seconds grace{5};
+    bool kill_survivors = false;
+    pid_t host = 0;
+  };
+  // `grip` has just been hung up, at `now`.
+  Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime now);
+
+  // failed: the last step did not help, why() says so; comes once. The end is still watched for.
+  enum class Progress { pending, ended, failed };
+  // With a shared connection neither the host process nor the scope's survivors are touched.
+  Progress advance(BootTime now, bool connection_is_shared);
+
+  std::optional<BootTime> wake() const;  // nullopt: only the leader's end matters now
+  std::optional<int> leader_fd() const;  // nullopt once the leader is gone
+  bool leader_gone() const noexcept { return leader_gone_at_.has_value(); }
+  Nanoseconds lateness() const;
+  const std::string& steps() const noexcept { return steps_; }
+  const std::string& why() const noexcept { return why_; }
+  const Plan& plan() const noexcept { return plan_; }
+
+ private:
+  struct Ladder {
+    std::size_t rung = 0;
+    BootTime next{};
+  };
+  Progress climb(Ladder& ladder, bool leader, BootTime now);
+  void note(const std::string& step, const Result<void>& result);
+  bool climbing(const Ladder& ladder) const;
+
+  std::unique_ptr<Grip> grip_;
+  Plan plan_;
+  Ladder leader_;
+  Ladder host_;
+  bool survivors_due_;
+  std::optional<BootTime> leader_gone_at_;
+  BootTime looked_at_{};
+  std::string steps_ = "hang-up";
+  std::string why_;
+};
+
+}  // namespace idlewarden

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enforce/stuck_host.h"
+
+#include <fmt/format.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+
+#include <charconv>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "base/unique_fd.h"
+
+namespace idlewarden {
+namespace {
+
+struct Output {
+  std::uint64_t unsent = 0;        // bytes that the peer has not acknowledged
+  std::uint64_t acknowledged = 0;  // bytes in all, so far
+};
+
+std::optional<pid_t> pid_from(std::string_view s) {
+  pid_t pid = 0;
+  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), pid);
+  return error == std::errc() && end == s.data() + s.size() ? std::optional(pid) : std::nullopt;
+}
+
+int option(int fd, int name) {
+  int value = 0;
+  socklen_t size = sizeof value;
+  return ::getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
+std::optional<Output> output_of(int fd) {
+  const int domain = option(fd, SO_DOMAIN);
+  if ((domain != AF_INET && domain != AF_INET6) || option(fd, SO_PROTOCOL) != IPPROTO_TCP) {
+    return std::nullopt;
+  }
+  int unsent = 0;
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (::ioctl(fd, SIOCOUTQ, &unsent) != 0 || unsent < 0 ||
+      ::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+      size < offsetof(tcp_info, tcpi_bytes_acked) + sizeof info.tcpi_bytes_acked) {
+    return std::nullopt;
+  }
+  return Output{static_cast<std::uint64_t>(unsent), info.tcpi_bytes_acked};
+}
+
+}  // namespace
+
+bool StuckHost::look(const Procfs& procfs, pid_t pid, int pidfd) {
+  Output all;
+  const auto descriptors = procfs.descriptors(pid);
+  if (!descriptors) return false;
+  for (const int number : *descriptors) {
+    const auto link = procfs.link(pid, fmt::format("fd/{}", number));
+    if (!link || !link->starts_with("socket:")) continue;
+    const UniqueFd copy(::pidfd_getfd(pidfd, number, 0));
+    const auto output = copy ? output_of(copy.get()) : std::nullopt;
+    if (!output) continue;
+    all.unsent += output->unsent;
+    all.acknowledged += output->acknowledged;
+  }
+  const bool moved = acknowledged_ && *acknowledged_ != all.acknowledged;
+  acknowledged_ = all.acknowledged;
+  return all.unsent > 0 && !moved && other_child(procfs, pid, 0) == 0;
+}
+
+std::optional<pid_t> other_child(const Procfs& procfs, pid_t host, pid_t leader) {
+  const auto children = Root().read(procfs.path(host, fmt::format("task/{}/children", host)));
+  if (!children) return std::nullopt;
+  for (const std::string& field : split(trim(*children), ' ')) {
+    const auto child = pid_from(field);
+    if (!child || *child == leader) continue;
+    const auto stat = procfs.stat(*child);
+    if (!stat && stat.error().code == ENOENT) continue;
+    if (!stat || (stat->state != 'Z' && stat->state != 'X')) return child;
+  }
+  return 0;
+}
+
+}  // namespace idlewarden

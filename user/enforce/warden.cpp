@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enforce/warden.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "enforce/ending.h"
+
+namespace idlewarden {
+namespace {
+
+constexpr Nanoseconds kWindow = std::chrono::minutes(1);  // of max_per_minute
+constexpr Nanoseconds kRetryFailed = std::chrono::minutes(1);
+constexpr Nanoseconds kRetryGone = std::chrono::seconds(1);  // seized in vain: the scan lags behind
+// A warning that comes this much late does not move the end.
+constexpr Nanoseconds kWarningSlack = std::chrono::seconds(1);
+
+// What has been said about one idle period (or, of max_session, one session), so that it is said
+// once.
+struct Told {
+  BootTime since{};
+  bool would_terminate = false;
+  bool held = false;
+  bool failed = false;
+  BootTime retry_at{};
+};
+
+BootTime ends_at(const Due& d, const std::optional<BootTime>& warned_at) {
+  return warned_at ? std::max(d.at, *warned_at + d.warn - kWarningSlack) : d.at;
+}
+
+}  // namespace
+
+struct Warden::Entry {
+  State state = State::active;
+  // What a state other than active is about.
+  Cause cause = Cause::idle;
+  BootTime since{};
+  std::optional<BootTime> warned_at;
+  bool announced = false;  // something that has to be taken back when the session resumes
+  std::array<Told, 2> told;
+  std::unique_ptr<Ending> ending;
+  bool seen = false;  // in the list of this step
+
+  Told& told_of(const Due& d) {
+    Told& t = told[static_cast<std::size_t>(d.cause)];
+    if (t.since != d.since) t = Told{.since = d.since};
+    return t;
+  }
+  void enter(State next, const Due& d) {
+    state = next;
+    cause = d.cause;
+    since = d.since;
+  }
+};
+
+// One call of step().
+struct Warden::Round {
+  BootTime now;
+  const std::vector<Observation>& all;
+  const Recheck& recheck;
+  Step out;
+
+  void wake(BootTime at) { out.wake = std::min(out.wake.value_or(at), at); }
+
+  Transition& say(Happened happened, const Observation& o, const Due& d, std::string detail = {}) {
+    return out.transitions.emplace_back(Transition{.happened = happened,
+                                                   .session = o.session->id,
+                                                   .cause = d.cause,
+                                                   .idle = idle_time(o, now),
+                                                   .limit = d.limit,
+                                                   .detail = std::move(detail)});
+  }
+
+  // The second look; nullopt, and another try in a second, when the session is not there any more.
+  std::optional<Observation> look_again(const SessionId& id, Told& told) {
+    auto fresh = recheck(id);
+    if (fresh && fresh->session && fresh->verdict && fresh->session->id == id) return fresh;
+    postpone(told, kRetryGone);
+    return std::nullopt;
+  }
+
+  void postpone(Told& told, Nanoseconds by) {
+    told.retry_at = now + by;
+    wake(told.retry_at);
+  }
+
+  // Takes back what no longer holds for the session.
+  void settle(Entry& entry, const Observation& o, const std::optional<Due>& d, bool untouchable) {
+    if (entry.state == State::active) return;
+    const bool same = d && d->cause == entry.cause && d->since == entry.since;
+    const bool warnable = !untouchable || entry.state == State::expired;
+    if (same && warnable && now >= (untouchable ? d->at : d->warn_at())) return;
+    const bool by_input = entry.cause == Cause::idle && now - idle_time(o, now) != entry.since;
+    if (entry.announced) {
+      say(Happened::resumed, o, d.value_or(Due{.cause = entry.cause}),
+          by_input ? "" : "its limit no longer asks for the end");
+    }
+    entry.state = State::active;
+    entry.announced = false;
+    entry.warned_at.reset();
+  }
+};
+
+Warden::Warden(Terminator& terminator, Settings settings)
+    : terminator_(terminator), settings_(std::move(settings)) {
+  settings_.protected_leaders.insert({1, ::getpid()});
+}
+
+Warden::~Warden() = default;
+
+void Warden::set_max_per_minute(int n) {
+  settings_.max_per_minute = n;
+}
+
+bool Warden::cap_reached() const {
+  return static_cast<std::ptrdiff_t>(begun_.size()) >= settings_.max_per_minute;
+}
+
+State Warden::state(const SessionId& id) const {
+  const auto it = entries_.find(id);
+  return it == entries_.end() ? State::active : it->second.state;
+}
+
+std::vector<int> Warden::leader_fds() const {
+  std::vector<int> fds;
+  for (const auto& [id, entry] : entries_) {
+    if (!entry.ending) continue;
+    if (const auto fd = entry.ending->leader_fd()) fds.push_back(*fd);
+  }
+  return fds;
+}
+
+Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
+                          const Recheck& recheck) {
+  Round round{.now = now, .all = all, .recheck = recheck, .out = {}};
+  std::erase_if(begun_, [&](BootTime t) { return now - t >= kWindow; });
+  for (auto& [id, entry] : entries_) {
+    entry.seen = false;
+    if (entry.ending) advance(id, entry, round);
+  }
+  for (const Observation& o : all) {
+    if (!o.session || !o.verdict) continue;
+    Entry& entry = entries_[o.session->id];
+    if (std::exchange(entry.seen, true)) continue;
+    if (!entry.ending && entry.state != State::ended) judge(entry, o, round);
+  }
+  std::erase_if(entries_,
+                [](const auto& item) { return !item.second.seen && !item.second.ending; });
+  return std::move(round.out);
+}
+
+bool Warden::untouchable(const Observation& o) const {
+  return o.verdict->mode == Mode::audit || o.verdict->action == Action::alert ||
+         settings_.protected_leaders.contains(o.session->id.leader) || o.session->id.leader <= 0;
+}
+
+void Warden::judge(Entry& entry, const Observation& o, Round& round) {
+  const auto d = due(o, round.now);
+  const bool hands_off = untouchable(o);
+  round.settle(entry, o, d, hands_off);
+  if (!d) return;
+  if (hands_off) return judge_untouchable(entry, o, *d, round);
+  if (round.now < d->warn_at()) return round.wake(d->warn_at());
+  if (const Told& told = entry.told_of(*d); round.now < told.retry_at) {
+    return round.wake(told.retry_at);
+  }
+  if (d->warn.count() > 0 && !entry.warned_at) return warn(entry, o, *d, round);
+  const BootTime end = ends_at(*d, entry.warned_at);
+  if (round.now < end) return round.wake(end);
+  expire(entry, o, *d, round);
+}
+
+void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round) {
+  if (round.now < d.at) return round.wake(d.at);
+  Told& told = entry.told_of(d);
+  if (told.would_terminate) return entry.enter(State::expired, d);
+  if (round.now < told.retry_at) return round.wake(told.retry_at);
+  const auto fresh = round.look_again(o.session->id, told);
+  if (!fresh) return;
+  const auto d2 = due(*fresh, round.now);
+  const bool hands_off = untouchable(*fresh);
+  round.settle(entry, *fresh, d2, hands_off);
+  if (!hands_off) return round.wake(round.now + kRetryGone);
+  if (!d2) return;
+  if (round.now < d2->at) return round.wake(d2->at);
+  entry.enter(State::expired, *d2);
+  entry.told_of(*d2).would_terminate = entry.announced = true;
+  const bool guarded = settings_.protected_leaders.contains(o.session->id.leader);
+  round.say(Happened::would_terminate, *fresh, *d2,
+            guarded ? "spared in every mode: idlewarden itself runs in it" : "");
+}
+
+void Warden::warn(Entry& entry, const Observation& o, const Due& stale, Round& round) {
+  const SessionId& id = o.session->id;
+  Told& told = entry.told_of(stale);
+  const auto grip = terminator_.seize(*o.session);
+  if (!grip && grip.error().code == ESRCH) return round.postpone(told, kRetryGone);
+  const auto fresh = round.look_again(id, told);
+  if (!fresh) return;
+  const auto d = due(*fresh, round.now);
+  const bool hands_off = untouchable(*fresh);
+  round.settle(entry, *fresh, d, hands_off);
+  if (!d) return;
+  if (hands_off) return round.wake(round.now + kRetryGone);
+  if (round.now < d->warn_at()) return round.wake(d->warn_at());
+
+  entry.enter(State::warned, *d);
+  entry.warned_at = round.now;
+  entry.announced = true;
+  const BootTime end = ends_at(*d, entry.warned_at);
+  const std::string text =
+      render_message(fresh->verdict->messages.warn, *fresh, *d, end, round.now);
+  const Result<void> said = !grip          ? std::unexpected(grip.error())
+                            : text.empty() ? Result<void>()
+                                           : (*grip)->say(text);
+  round.say(Happened::warned, *fresh, *d,
+            said ? "" : "the warning could not be written: " + said.error().text());
+  round.wake(end);
+}
+
+void Warden::expire(Entry& entry, const Observation& o, const Due& d, Round& round) {
+  Told& told = entry.told_of(d);
+  if (cap_reached()) {
+    entry.enter(State::held, d);
+    if (!begun_.empty()) round.wake(begun_.front() + kWindow);
+    if (std::exchange(told.held, true)) return;
+    entry.announced = true;
+    round.say(Happened::held, o, d,
+              fmt::format("{} sessions were ended within a minute, the most that is allowed",
+                          settings_.max_per_minute));
+    return;
+  }
+  entry.enter(State::expired, d);
+  auto grip = terminator_.seize(*o.session);
+  if (!grip && grip.error().code == ESRCH) return round.postpone(told, kRetryGone);
+  const auto fresh = round.look_again(o.session->id, told);
+  if (!fresh) return;
+  const auto d2 = due(*fresh, round.now);
+  const bool hands_off = untouchable(*fresh);
+  round.settle(entry, *fresh, d2, hands_off);
+  if (!d2) return;
+  if (hands_off) return round.wake(round.now + kRetryGone);
+  const BootTime end = ends_at(*d2, entry.warned_at);
+  if (round.now < end || entry.state == State::active) {
+    return round.wake(std::max(d2->warn_at(), round.now + kRetryGone));
+  }
+  if (grip) return begin(entry, *fresh, *d2, std::move(*grip), round);
+  round.postpone(told, kRetryFailed);
+  if (std::exchange(told.failed, true)) return;
+  entry.announced = true;
+  round.say(Happened::terminate_failed, *fresh, *d2, grip.error().text());
+}
+
+void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
+                   Round& round) {
+  const BootTime end = ends_at(d, entry.warned_at);
+  const Verdict& v = *o.verdict;
+  const std::string text = render_message(v.messages.end, o, d, end, round.now);
+  // Whether it can be read does not matter any more.
+  if (!text.empty()) (void)grip->say(text);
+  begun_.push_back(round.now);
+  if (const auto hung_up = grip->hang_up(); !hung_up) {
+    Told& told = entry.told_of(d);
+    round.postpone(told, kRetryFailed);
+    if (std::exchange(told.failed, true)) return;
+    entry.announced = true;
+    round.say(Happened::terminate_failed, o, d, hung_up.error().text());
+    return;
+  }
+  entry.enter(State::ending, d);
+  entry.ending = std::make_unique<Ending>(std::move(grip),
+                                          Ending::Plan{.cause = d.cause,
+                                                       .limit = d.limit,
+                                                       .idle = idle_time(o, round.now),
+                                                       .deadline = end,
+                                                       .grace = v.grace,
+                                                       .kill_survivors = v.kill_survivors,
+                                                       .host = o.session->host},
+                                          round.now);
+  if (const auto wake = entry.ending->wake()) round.wake(*wake);
+}
+
+void Warden::advance(const SessionId& id, Entry& entry, Round& round) {
+  Ending& ending = *entry.ending;
+  const Ending::Plan& plan = ending.plan();
+  const auto progress = ending.advance(round.now, connection_is_shared(id, entry, round));
+  Transition t{.happened = Happened::terminated,
+               .session = id,
+               .cause = plan.cause,
+               .idle = plan.idle,
+               .limit = plan.limit,
+               .lateness = ending.lateness(),
+               .detail = ending.steps()};
+  switch (progress) {
+    case Ending::Progress::pending: break;
+    case Ending::Progress::ended:
+      round.out.transitions.push_back(std::move(t));
+      entry.state = State::ended;
+      entry.ending.reset();
+      return;
+    case Ending::Progress::failed:
+      t.happened = Happened::terminate_failed;
+      t.detail = ending.why();
+      round.out.transitions.push_back(std::move(t));
+      break;
+  }
+  if (const auto wake = ending.wake()) round.wake(*wake);
+}
+
+bool Warden::connection_is_shared(const SessionId& id, const Entry& entry,
+                                  const Round& round) const {
+  const Ending::Plan& plan = entry.ending->plan();
+  if (plan.host == 0) return false;
+  for (const auto& [other, e] : entries_) {
+    if (other == id || !e.ending || e.ending->leader_gone()) continue;
+    if (e.ending->plan().host == plan.host) return true;
+  }
+  return std::ranges::any_of(round.all, [&](const Observation& o) {
+    if (!o.session || o.session->id == id || o.session->host != plan.host) return false;
+    const auto it = entries_.find(o.session->id);
+    return it == entries_.end() || (it->second.state != State::ended && !it->second.ending);
+  });
+}
+
+}  // namespace idlewarden
