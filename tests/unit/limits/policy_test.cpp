@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/policy.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "limits/policy_values.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+Result<Policy> load(const std::string& text) {
+  const test::TempDir dir;
+  return load_policy(Root(dir.path()), dir.file("p.toml", text).substr(dir.path().size()));
+}
+
+std::string error_of(const std::string& text) {
+  const auto policy = load(text);
+  return policy ? "loaded" : policy.error().text();
+}
+
+TEST(Policy, EveryKeyOfTheDesign) {
+  const auto policy = load(R"(
+mode = "enforce"
+warn = "2m"
+grace = 7
+activity = "input+output"
+ignore_terminal_replies = false
+max_terminations_per_minute = 6
+messages = { warn = "w {user}\n", end = "e {limit}\r\n" }
+[derive]
+sshd_config = false
+tmout = false
+logind = false
+client_alive_floor = "5s"
+[kernel]
+backend = "sampler"
+[metrics]
+listen = "[::1]:9999"
+per_session = true
+[sessions]
+hosts = ["/opt/ssh/sshd"]
+[[rule]]
+name = "contractors"
+match = { users = ["c-*"], groups = ["contractors"], addresses = ["10.0.0.0/8", "!10.1.0.0/16"], hosts = [], ttys = ["pts/*"], kinds = ["ssh", "ssh-nopty"], hours = "Mo-Fr 08:00-18:00" }
+limit = "10m"
+action = "alert"
+job_limit = "4h"
+jobs = ["rsync", "ansible-playbook"]
+max_session = "12h"
+kill_survivors = true
+[[rule]]
+limit = "never"
+match.hours = ["Sa", "Su 08:00-10:00"]
+[[rule]]
+name = "rest"
+)");
+  ASSERT_TRUE(policy) << policy.error().text();
+  EXPECT_EQ(policy->mode, Mode::enforce);
+  EXPECT_EQ(policy->warn, Seconds(120));
+  EXPECT_EQ(policy->grace, Seconds(7));
+  EXPECT_TRUE(policy->output_counts);
+  EXPECT_FALSE(policy->ignore_terminal_replies);
+  EXPECT_EQ(policy->max_terminations_per_minute, 6);
+  EXPECT_EQ(policy->messages.warn, "w {user}\r\n");
+  EXPECT_EQ(policy->messages.end, "e {limit}\r\n");
+  EXPECT_FALSE(policy->derive_sshd_config || policy->derive_tmout || policy->derive_logind);
+  EXPECT_EQ(policy->client_alive_floor, Seconds(5));
+  EXPECT_EQ(policy->backend, Backend::sampler);
+  EXPECT_EQ(policy->metrics_listen, "[::1]:9999");
+  EXPECT_TRUE(policy->metrics_per_session);
+  EXPECT_THAT(policy->host_executables, ElementsAre("/opt/ssh/sshd"));
+  ASSERT_EQ(policy->rules.size(), 3U);
+  const Rule& rule = policy->rules[0];
+  EXPECT_EQ(rule.name, "contractors");
+  EXPECT_THAT(rule.match.users, ElementsAre("c-*"));
+  EXPECT_THAT(rule.match.groups, ElementsAre("contractors"));
+  EXPECT_THAT(rule.match.addresses, ElementsAre("10.0.0.0/8", "!10.1.0.0/16"));
+  EXPECT_TRUE(rule.match.hosts.empty());
+  EXPECT_THAT(rule.match.ttys, ElementsAre("pts/*"));
+  EXPECT_THAT(rule.match.kinds, ElementsAre(Kind::ssh, Kind::ssh_nopty));
+  ASSERT_EQ(rule.match.hours.size(), 1U);
+  EXPECT_EQ(rule.limit, RuleLimit(Seconds(600)));
+  EXPECT_EQ(rule.action, Action::alert);
+  EXPECT_EQ(rule.job_limit, Seconds(14400));
+  EXPECT_THAT(rule.jobs, ElementsAre("rsync", "ansible-playboo"));  // as the kernel cuts it
+  EXPECT_EQ(rule.max_session, Seconds(43200));
+  EXPECT_TRUE(rule.kill_survivors);
+  EXPECT_EQ(rule.where.line, 24);
+  EXPECT_EQ(rule.text, "limit = \"10m\"");
+  EXPECT_EQ(policy->rules[1].name, "rule 2");
+  EXPECT_EQ(policy->rules[1].limit, RuleLimit(Never{}));
+  EXPECT_EQ(policy->rules[1].match.hours.size(), 2U);
+  EXPECT_EQ(policy->rules[2].limit, RuleLimit(Derived{}));
+  EXPECT_EQ(policy->rules[2].where.line, 33);
+  EXPECT_EQ(policy->rules[2].text, "[[rule]]");
+}
+
+TEST(Policy, AnEmptyFileIsTheDefaults) {
+  const auto policy = load("");
+  ASSERT_TRUE(policy) << policy.error().text();
+  EXPECT_EQ(policy->mode, Mode::audit);
+  EXPECT_EQ(policy->warn, Seconds(60));
+  EXPECT_EQ(policy->metrics_listen, "127.0.0.1:9477");
+  EXPECT_FALSE(policy->backend);
+  EXPECT_TRUE(policy->rules.empty());
+  EXPECT_THAT(policy->messages.warn, HasSubstr("{left}"));
+  for (const std::string& message : {policy->messages.warn, policy->messages.end}) {
+    EXPECT_TRUE(check_message(message)) << message;
+    EXPECT_EQ(with_crlf(message), message);
+  }
+}
+
+TEST(Policy, ErrorsNameThePlaceAndTheRemedy) {
+  EXPECT_EQ(error_of("\ngracee = \"5s\"\n"),
+            "/p.toml:2:1: unknown key \"gracee\" (did you mean \"grace\"?)");
+  EXPECT_EQ(error_of("warn = \"5x\"\n"),
+            "/p.toml:1:8: warn: \"5x\" is not a duration (write it as \"90\", \"5m\", \"1h30m\" or "
+            "\"2d\")");
+  EXPECT_EQ(error_of("[derive]\nmode = \"audit\"\n"),
+            "/p.toml:2:1: derive: unknown key \"mode\" in [derive] (it belongs to the top of the "
+            "file, above the first [table])");
+  EXPECT_EQ(error_of("[[rule]]\nmatch = { user = [\"a\"] }\n"),
+            "/p.toml:2:11: rule: match: unknown key \"user\" in match = { ... } (did you mean "
+            "\"users\"?)");
+  EXPECT_EQ(error_of("[[rule]]\nmatch.addresses = [\n \"10.0.0.0/8\",\n \"10.0.0.1/8\"]\n"),
+            "/p.toml:4:2: rule: match: addresses: \"10.0.0.1/8\" has bits set behind its prefix "
+            "(write \"10.0.0.0/8\")");
+  EXPECT_EQ(error_of("[[rule]]\nlimit = \"0\"\n"),
+            "/p.toml:2:9: rule: limit: no time at all (write \"never\" for no limit)");
+  EXPECT_THAT(error_of("[[rule]]\nlimit = \"tomorrow\"\n"), HasSubstr("or \"never\", \"derived\""));
+  EXPECT_THAT(error_of("mode = \"enforced\""), HasSubstr("one of \"audit\", \"enforce\""));
+  EXPECT_THAT(error_of("mode = "), HasSubstr("/p.toml:1:"));
+  EXPECT_THAT(error_of("a = 1\nmode = \"x\"\nb = 2\n"),
+              HasSubstr("/p.toml:1:1: unknown key \"a\""));
+}
+
+TEST(Policy, RefusesWrongTypesAndRanges) {
+  for (const char* text : {
+           "warn = true",
+           "warn = -1",
+           "warn = 1.5",
+           "warn = []",
+           "warn = 1979-05-27",
+           "warn = ''",
+           "grace = \"0s\"",
+           "mode = 1",
+           "activity = \"output\"",
+           "ignore_terminal_replies = 1",
+           "max_terminations_per_minute = 0",
+           "max_terminations_per_minute = \"60\"",
+           "max_terminations_per_minute = 100001",
+           "messages = \"x\"",
+           "messages = { warn = 1 }",
+           "messages = { warn = \"{usr}\" }",
+           "messages = { warn = \"\\u0000\" }",
+           "derive = true",
+           "[[derive]]",
+           "[kernel]\nbackend = \"ebpf\"",
+           "[metrics]\nlisten = \"9477\"",
+           "[metrics]\nlisten = \"127.0.0.1:70000\"",
+           "[metrics]\nlisten = \"example.org:1\"",
+           "[sessions]\nhosts = \"/usr/sbin/sshd\"",
+           "[sessions]\nhosts = [\"sshd\"]",
+           "rule = 1",
+           "rule = [1]",
+           "[rule]\nname = \"x\"",
+           "[[rule]]\nname = \"\"",
+           "[[rule]]\nmatch = []",
+           "[[rule]]\nmatch = { users = \"x\" }",
+           "[[rule]]\nmatch = { users = [1] }",
+           "[[rule]]\nmatch = { users = [\"\"] }",
+           "[[rule]]\nmatch = { users = [\"a,b\"] }",
+           "[[rule]]\nmatch = { users = [\"!root\"] }",
+           "[[rule]]\nmatch = { kinds = [\"tty\"] }",
+           "[[rule]]\nmatch = { addresses = [\"10.0.0.0/33\"] }",
+           "[[rule]]\nmatch = { addresses = [\"10.0.0\"] }",
+           "[[rule]]\nmatch = { addresses = [\"example.*\"] }",
+           "[[rule]]\nmatch = { addresses = [\"!10.0.0.0/8\"] }",
+           "[[rule]]\nmatch = { addresses = [\"2001:db8::1/32\"] }",
+           "[[rule]]\nmatch = { hours = \"Mo-Fr 8-18\" }",
+           "[[rule]]\nmatch = { hours = 8 }",
+           "[[rule]]\nmatch = { hours = [\"Mo\", \"Xx\"] }",
+           "[[rule]]\naction = \"kill\"",
+           "[[rule]]\njob_limit = \"1h\"",
+           "[[rule]]\njobs = [\"make\"]",
+           "[[rule]]\njobs = [\"/usr/bin/make\"]\njob_limit = \"1h\"",
+           "[[rule]]\nmax_session = 0",
+           "[[rule]]\nkill_survivors = \"no\"",
+           "[[rule]]\nmatch = { addresses = [\"10.0.0.0/8\"], kinds = [\"console\"] }",
+       }) {
+    EXPECT_THAT(error_of(text), HasSubstr("/p.toml:")) << text;
+  }
+}
+
+TEST(Policy, AcceptsWhatIsUsual) {
+  for (const char* text :
+       {"warn = \"0s\"", "warn = 90", "[metrics]\nlisten = \"none\"",
+        "[metrics]\nlisten = \"localhost:0\"", "[[rule]]\nmatch = { users = [\"*\", \"!root\"] }",
+        "[[rule]]\nmatch = { addresses = [\"*\", \"!10.*\", \"2001:db8::/32\", \"::1\"] }",
+        "[[rule]]\nmatch = { hours = [] }", "messages = { warn = \"{} {a b} {\" }",
+        "# a.b.c.d.e.f.g.h.i.j.k.l\nmessages = { warn = '...........', end = "
+        "\"\"\"\n..........\"\"\" }",
+        "[[rule]]\nmatch = { addresses = [\"10.0.0.1\", \"10.0.0.2\", \"10.0.0.3\"] }"}) {
+    EXPECT_EQ(error_of(text), "loaded") << text;
+  }
+}
+
+TEST(Policy, RulesThatCannotBeReached) {
+  EXPECT_THAT(error_of("[[rule]]\nname = \"all\"\n[[rule]]\nname = \"late\"\n"),
+              HasSubstr("rule \"late\" can never match (rule \"all\" at /p.toml:1:"));
+  EXPECT_THAT(error_of("[[rule]]\nmatch.users = [\"*\"]\n[[rule]]\n"), HasSubstr("never match"));
+  EXPECT_THAT(error_of("[[rule]]\nname = \"a\"\nmatch.users = [\"x\"]\n[[rule]]\nname = \"a\"\n"),
+              HasSubstr("a second rule is called \"a\""));
+}
+
+TEST(Policy, DropInsInLexicalOrder) {
+  const test::TempDir dir;
+  dir.file("etc/idlewarden/idlewarden.toml",
+           "warn = \"10s\"\n[[rule]]\nname = \"main\"\n"
+           "match.users = [\"m\"]\n");
+  dir.file("etc/idlewarden/policies.d/20.toml", "warn = \"30s\"\n[[rule]]\nname = \"twenty\"\n");
+  dir.file("etc/idlewarden/policies.d/10.toml",
+           "warn = \"20s\"\ngrace = \"9s\"\n[[rule]]\nname = \"ten\"\nmatch.users = [\"t\"]\n");
+  dir.file("etc/idlewarden/policies.d/30.toml.off", "this is not read");
+  const auto policy = load_policy(Root(dir.path()), kDefaultPolicyFile);
+  ASSERT_TRUE(policy) << policy.error().text();
+  EXPECT_EQ(policy->warn, Seconds(30));
+  EXPECT_EQ(policy->grace, Seconds(9));
+  ASSERT_EQ(policy->rules.size(), 3U);
+  EXPECT_EQ(policy->rules[1].name, "ten");
+  EXPECT_EQ(policy->rules[2].where.file, "/etc/idlewarden/policies.d/20.toml");
+  EXPECT_THAT(policy->files,
+              ElementsAre("/etc/idlewarden/idlewarden.toml", "/etc/idlewarden/policies.d/10.toml",
+                          "/etc/idlewarden/policies.d/20.toml"));
+}
+
+TEST(Policy, OnlyTheDefaultFileMayBeMissing) {
+  const test::TempDir dir;
+  dir.file("etc/idlewarden/policies.d/a.toml", "mode = \"enforce\"");
+  const auto policy = load_policy(Root(dir.path()), kDefaultPolicyFile);
+  ASSERT_TRUE(policy) << policy.error().text();
+  EXPECT_EQ(policy->mode, Mode::enforce);
+  const auto missing = load_policy(Root(dir.path()), "/other.toml");
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code, ENOENT);
+}
+
+TEST(Policy, TheCommandLineWins) {
+  const test::TempDir dir;
+  dir.file("p.toml", "mode = \"audit\"\n[kernel]\nbackend = \"kprobe\"\n");
+  const Root root(dir.path());
+  const auto policy = load_policy(
+      root, "/p.toml", {.mode = Mode::enforce, .metrics_listen = "none", .backend = "auto"});
+  ASSERT_TRUE(policy) << policy.error().text();
+  EXPECT_EQ(policy->mode, Mode::enforce);
+  EXPECT_FALSE(policy->metrics_listen);
+  EXPECT_FALSE(policy->backend);
+  EXPECT_FALSE(load_policy(root, "/p.toml", {.mode = {}, .metrics_listen = {}, .backend = "x"}));
+  EXPECT_FALSE(load_policy(root, "/p.toml", {.mode = {}, .metrics_listen = "x", .backend = {}}));
+}
+
+std::string repeated(const std::string& piece, int times) {
+  std::string out;
+  for (int i = 0; i < times; ++i) out += piece;
+  return out;
+}
+
+TEST(Policy, HostileFilesAreErrorsAndNoCrash) {
+  const std::string deep_key = "a" + repeated(".a", 100000);
+  EXPECT_THAT(error_of(deep_key + " = 1"), HasSubstr("/p.toml:1: a key of more than 8 parts"));
+  EXPECT_THAT(error_of("[" + deep_key + "]"), HasSubstr("more than 8 parts"));
+  EXPECT_THAT(error_of("x = '''\n'''\n" + deep_key), HasSubstr("/p.toml:3: a key of more"));
+  EXPECT_THAT(error_of("x = \"\\\"\" # \"\n" + deep_key), HasSubstr("/p.toml:2: a key of more"));
+  EXPECT_THAT(error_of("a = " + repeated("[", 100000)), HasSubstr("/p.toml:1:"));
+  EXPECT_THAT(error_of("a = " + repeated("{a=", 100000)), HasSubstr("/p.toml:1:"));
+  const std::string level = "{a.b.c.d.e.f.g.h=[\n";
+  EXPECT_THAT(error_of("a = " + repeated(level, 120) + repeated("]}", 120)),
+              HasSubstr("unknown key \"a\""));
+  EXPECT_THAT(error_of(std::string("mode = \"a\0b\"", 12)), HasSubstr("/p.toml:1:"));
+  EXPECT_THAT(error_of("\xff\xfe\x00m"), HasSubstr("/p.toml:"));
+  EXPECT_THAT(error_of("mode = \"\x1b[2J\""), HasSubstr("/p.toml:1:"));
+  EXPECT_THAT(error_of("\"\\u001b[2J\" = 1"), HasSubstr("unknown key \"\\x1b[2J\""));
+}
+
+}  // namespace
+}  // namespace idlewarden
