@@ -22,6 +22,16 @@
 #define IDLEWARDEN_MAX_OVERFLOW 4096
 
 /*
+ * Input of this many bytes that begins with ESC may be nothing but a terminal's replies. The
+ * automaton that decides is a table, [state][byte] -> next state, which the daemon fills in before
+ * the program is loaded; in state 0, and so with an empty table, a person typed.
+ */
+#define IDLEWARDEN_REPLY_MIN	3
+#define IDLEWARDEN_REPLY_MAX	96
+#define IDLEWARDEN_REPLY_STATES 32
+#define IDLEWARDEN_REPLY_START	1 /* nothing but whole replies so far */
+
+/*
  * When a person last typed on one tty. The daemon claims a record by writing `tty` last; a program
  * stamps only a record that is claimed for the very tty that it sees.
  */
@@ -32,9 +42,9 @@ struct idlewarden_activity {
 	__u64 last_reply_ns;  /* the terminal answered a question by itself */
 	__u64 inputs;	      /* how many writes that were input; wraps */
 	__u64 replies;	      /* how many that were only replies */
+	__u64 claimed_ns;     /* since when all of this is recorded; input before it is unknown */
 	__u32 writer_tgid;    /* who wrote the last input to the master */
-	__u32 reserved0;
-	__u64 reserved1;
+	__u32 reserved;
 };
 IDLEWARDEN_ASSERT(sizeof(struct idlewarden_activity) == 64, "one cache line");
 
@@ -53,6 +63,7 @@ struct idlewarden_leader {
 	__u64 start_ns;	 /* task->start_boottime */
 	__u64 tty;	 /* address of its controlling tty_struct; 0: none */
 	__u64 read_head; /* n_tty_data.read_head: moves when the line discipline took input */
+	__u64 flip;	 /* address of the tty_buffer that input last arrived in */
 	__u64 cgroup_id; /* of the cgroup v2 hierarchy */
 	__u32 tgid;
 	__u32 parent_tgid;
@@ -65,9 +76,9 @@ struct idlewarden_leader {
 	__u32 tty_minor;     /* driver->minor_start + index */
 	__u32 tty_index;     /* within the driver; for a pts its number */
 	__u32 devpts_dev;    /* the devpts mount's device, kernel encoding (major << 20 | minor) */
-	__u32 reserved;
+	__u32 flip_used;     /* bytes that arrived in it */
 	struct idlewarden_activity activity; /* of the tty, if claimed for it; else all 0 */
 };
-IDLEWARDEN_ASSERT(sizeof(struct idlewarden_leader) == 144, "no padding");
+IDLEWARDEN_ASSERT(sizeof(struct idlewarden_leader) == 152, "no padding");
 
 #endif

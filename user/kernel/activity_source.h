@@ -42,6 +42,10 @@ struct InputSeen {
   std::optional<BootTime> last_reply;   // the terminal answered by itself; not input
   std::uint64_t inputs = 0;
   std::uint64_t replies = 0;
+  // Since when all of this is known; input before it was not seen. Kept over a restart as far as
+  // the records are. A session that began before it is idle since then at most, unless it had
+  // no_input_yet when it was found.
+  std::optional<BootTime> since = std::nullopt;
 };
 
 // One session leader.
@@ -56,8 +60,7 @@ struct Leader {
   std::uint64_t cgroup_id = 0;
   pid_t foreground_pgrp = 0;  // of its tty; 0: none
   std::optional<Tty> tty;
-  // The line discipline has buffered no byte since the tty was opened (or was last flushed): a
-  // fresh session of which this is true has certainly not been typed in.
+  // No byte has reached the tty: a session of which this is true has never been typed in.
   bool no_input_yet = false;
   InputSeen input;  // all empty until watch()
 };

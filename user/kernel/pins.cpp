@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "kernel/pins.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "kernel/refusal.h"
+
+namespace idlewarden {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kActivity = "activity";
+constexpr const char* kOverflow = "overflow";
+constexpr const char* kMeta = "meta";
+constexpr const char* kLinkPrefix = "link_";
+
+bool is_ours(const std::string& name) {
+  return name == kActivity || name == kOverflow || name == kMeta || name.starts_with(kLinkPrefix);
+}
+
+bool on_bpffs(const std::string& path) {
+  struct statfs info {};
+  return statfs(path.c_str(), &info) == 0 && info.f_type == BPF_FS_MAGIC;
+}
+
+// The part of the path that exists already.
+fs::path existing(fs::path path) {
+  std::error_code ignored;
+  while (!path.empty() && path != path.root_path() && !fs::exists(path, ignored)) {
+    path = path.parent_path();
+  }
+  return path;
+}
+
+std::vector<std::string> pins_in(const std::string& path) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (auto it = fs::directory_iterator(path, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    const std::string name = it->path().filename();
+    if (is_ours(name)) names.push_back(name);
+  }
+  return names;
+}
+
+int remove_all(const std::string& path, const std::vector<std::string>& names) {
+  int removed = 0;
+  for (const std::string& name : names) {
+    std::error_code error;
+    if (fs::remove(fs::path(path) / name, error)) ++removed;
+  }
+  return removed;
+}
+
+UniqueFd open_map(const std::string& path, std::uint32_t type, std::uint32_t key_size,
+                  std::uint32_t value_size) {
+  UniqueFd fd(bpf_obj_get(path.c_str()));
+  if (!fd) return {};
+  // A pinned program or link opens too; only a map fills this in as a map.
+  bpf_map_info info{};
+  std::uint32_t length = sizeof(info);
+  if (bpf_obj_get_info_by_fd(fd.get(), &info, &length) != 0) return {};
+  const bool fits = info.type == type && info.key_size == key_size &&
+                    info.value_size == value_size && info.max_entries > 0 &&
+                    (type != BPF_MAP_TYPE_ARRAY || (info.map_flags & BPF_F_MMAPABLE) != 0);
+  if (!fits) return {};
+  idlewarden_meta probe{};
+  const std::uint64_t no_key = 0;
+  // Refused on anything but a map (EINVAL, or EBADF by kernel); a hash may say ENOENT.
+  if (type == BPF_MAP_TYPE_HASH) return fd;
+  return bpf_map_lookup_elem(fd.get(), &no_key, &probe) == 0 ? std::move(fd) : UniqueFd();
+}
+
+bool is_live_link(const std::string& path) {
+  const UniqueFd fd(bpf_obj_get(path.c_str()));
+  if (!fd) return false;
+  bpf_link_info info{};
+  std::uint32_t length = sizeof(info);
+  return bpf_obj_get_info_by_fd(fd.get(), &info, &length) == 0 && info.prog_id != 0;
+}
+
+}  // namespace
+
+Result<PinDir> PinDir::open(const std::string& path) {
+  const fs::path present = existing(path);
+  if (!on_bpffs(present)) {
+    const bool usual = path.starts_with("/sys/fs/bpf");
+    return fail(fmt::format("{} is not on a BPF file system", path),
+                fmt::format("mount -t bpf bpf {}", usual ? "/sys/fs/bpf" : present.string()));
+  }
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error) return fail_errno("making " + path, error.value());
+  UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock) return fail_errno("opening " + path);
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail_errno(path + " is in use by another idlewarden");
+  }
+  return PinDir(path, std::move(lock));
+}
+
+std::vector<std::string> PinDir::pins() const {
+  return pins_in(path_);
+}
+
+std::optional<KeptMaps> PinDir::take_over(std::vector<std::string>& warnings) const {
+  const std::vector<std::string> names = pins();
+  if (names.empty()) return std::nullopt;
+  const auto reject = [&](const std::string& why) {
+    warnings.push_back(
+        fmt::format("{}: {}; removed, every session's clock starts now", path_, why));
+    clear();
+    return std::nullopt;
+  };
+  KeptMaps kept{
+      .activity =
+          open_map(file(kActivity), BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(idlewarden_activity)),
+      .overflow =
+          open_map(file(kOverflow), BPF_MAP_TYPE_HASH, sizeof(__u64), sizeof(idlewarden_activity)),
+      .meta = open_map(file(kMeta), BPF_MAP_TYPE_ARRAY, sizeof(__u32), sizeof(idlewarden_meta))};
+  if (!kept.activity || !kept.overflow || !kept.meta) {
+    return reject("the pinned maps are not ones of this version");
+  }
+  idlewarden_meta meta{};
+  const std::uint32_t zero = 0;
+  if (bpf_map_lookup_elem(kept.meta.get(), &zero, &meta) != 0 || meta.magic != IDLEWARDEN_MAGIC) {
+    return reject("the pinned maps are somebody else's");
+  }
+  if (meta.abi != IDLEWARDEN_ABI || meta.record_size != sizeof(idlewarden_activity)) {
+    return reject(
+        fmt::format("the pinned maps have ABI {}, this version {}", meta.abi, IDLEWARDEN_ABI));
+  }
+  const bool hooked = std::ranges::any_of(names, [this](const std::string& name) {
+    return name.starts_with(kLinkPrefix) && is_live_link(file(name));
+  });
+  if (!hooked) return reject("the maps are pinned, but no hook was left to fill them");
+  return kept;
+}
+
+Result<void> PinDir::pin(BpfObject& object, Backend backend) const {
+  const LibbpfLog log;
+  const std::string link = kLinkPrefix + std::string(to_string(backend));
+  const std::string fresh = link + "_new";
+  const std::vector<std::string> before = pins();
+  const auto failed = [&](const std::string& what, int error) {
+    clear();
+    return fail_errno(what, -error);
+  };
+  for (const auto& [map, name] :
+       {std::pair(object.activity(), kActivity), std::pair(object.overflow(), kOverflow),
+        std::pair(object.meta(), kMeta)}) {
+    // A map that was taken over is there already.
+    if (std::ranges::find(before, name) != before.end()) continue;
+    const int fd = bpf_map__fd(map);
+    if (bpf_obj_pin(fd, file(name).c_str()) != 0) return failed("pinning a map", -errno);
+  }
+  remove_all(path_, {fresh});
+  if (bpf_obj_pin(object.hook_fd(), file(fresh).c_str()) != 0) {
+    return failed("this kernel cannot pin the hook, so input is not seen while no daemon runs",
+                  -errno);
+  }
+  if (rename(file(fresh).c_str(), file(link).c_str()) != 0)
+    return failed("pinning the hook", -errno);
+  std::vector<std::string> old_links = pins();
+  std::erase_if(old_links, [&](const std::string& name) {
+    return !name.starts_with(kLinkPrefix) || name == link;
+  });
+  remove_all(path_, old_links);
+  object.leave_hook();
+  return {};
+}
+
+int PinDir::clear() const {
+  return remove_all(path_, pins());
+}
+
+Result<int> remove_pins(const std::string& path) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return 0;
+  if (!on_bpffs(path)) return fail(path + " is not on a BPF file system");
+  const std::vector<std::string> names = pins_in(path);
+  const int removed = remove_all(path, names);
+  if (removed != static_cast<int>(names.size())) {
+    return fail_errno(fmt::format("removing the pins in {}", path), EPERM);
+  }
+  // The folder and the one above it ("idlewarden"), if nothing else is in them.
+  if (fs::remove(path, error)) fs::remove(fs::path(path).parent_path(), error);
+  return removed;
+}
+
+}  // namespace idlewarden
