@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 
 #include "limits/policy_values.h"
@@ -264,6 +265,29 @@ TEST(Policy, TheCommandLineWins) {
   EXPECT_FALSE(policy->backend);
   EXPECT_FALSE(load_policy(root, "/p.toml", {.mode = {}, .metrics_listen = {}, .backend = "x"}));
   EXPECT_FALSE(load_policy(root, "/p.toml", {.mode = {}, .metrics_listen = "x", .backend = {}}));
+}
+
+// From the top of the source tree, where CTest runs this.
+TEST(Policy, EachShippedPolicyLoadsAsItIs) {
+  const auto shipped = [](const std::string& name) {
+    const auto policy = load_policy(Root(), "policies/" + name);
+    EXPECT_TRUE(policy) << policy.error().text();
+    return policy.value_or(Policy{});
+  };
+  int count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("policies")) {
+    const Policy policy = shipped(entry.path().filename());
+    EXPECT_EQ(policy.mode, Mode::audit) << entry.path() << " would end sessions unasked";
+    ++count;
+  }
+  EXPECT_EQ(count, 6);
+  EXPECT_TRUE(shipped("audit.toml").rules.empty());
+  EXPECT_EQ(shipped("stig.toml").rules.at(0).limit, RuleLimit(Seconds(600)));
+  EXPECT_EQ(shipped("cis.toml").rules.at(0).limit, RuleLimit(Seconds(900)));
+  EXPECT_EQ(shipped("pci-dss.toml").rules.at(0).limit, RuleLimit(Seconds(900)));
+  EXPECT_EQ(shipped("pci-dss.toml").rules.at(0).job_limit, Seconds(8 * 3600));
+  EXPECT_EQ(shipped("bastion.toml").rules.size(), 3U);
+  EXPECT_EQ(shipped("lab.toml").rules.size(), 3U);
 }
 
 std::string repeated(const std::string& piece, int times) {
