@@ -2,6 +2,7 @@
 // What happened, for people and machines: one record, one JSON line, one journal entry.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -25,6 +26,16 @@ enum class EventType {
   config_rejected,
   backend_changed,
 };
+
+// The one table of all event types.
+struct EventInfo {
+  EventType type;
+  std::string_view name;
+  std::string_view message_id;  // MESSAGE_ID, systemd.journal-fields(7): fixed for ever
+  int priority;                 // syslog(3): LOG_ERR to LOG_INFO
+};
+const std::array<EventInfo, 11>& all_events();
+const EventInfo& info_of(EventType type);
 std::string_view to_string(EventType type);
 
 // Text members are raw; they are made printable when the event is rendered.
@@ -46,7 +57,10 @@ struct Event {
   std::string detail;
 };
 
-std::string to_json_line(const Event& event);   // no newline at the end
-std::string to_human_line(const Event& event);  // "ended alice on pts/3 from 10.0.0.7: idle 10m..."
+// One JSON object; every member is always there, null where it does not apply. Valid UTF-8 whatever
+// the event holds. No newline at the end.
+std::string to_json_line(const Event& event);
+// "would end alice on pts/3 (ssh from 10.0.0.7): idle 10m, limit 10m by /etc/ssh/sshd_config:12"
+std::string to_human_line(const Event& event);
 
 }  // namespace idlewarden

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "report/reporter.h"
+
+#include <fmt/format.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <utility>
+
+#include "base/text.h"
+#include "report/events_file.h"
+#include "report/journal.h"
+#include "report/text.h"
+
+namespace idlewarden {
+namespace {
+
+spdlog::level::level_enum level_of(int priority) {
+  if (priority <= LOG_ERR) return spdlog::level::err;
+  return priority == LOG_WARNING ? spdlog::level::warn : spdlog::level::info;
+}
+
+std::string_view name_of(int priority) {
+  if (priority <= LOG_ERR) return "error";
+  return priority == LOG_WARNING ? "warning" : "info";
+}
+
+// The last events, for followers on other threads.
+class Ring {
+ public:
+  void push(std::string line) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (lines_.size() == kKept) lines_.pop_front();
+      lines_.push_back(std::move(line));
+      ++latest_;
+    }
+    changed_.notify_all();
+  }
+
+  Reporter::Batch wait_after(std::uint64_t sequence, std::chrono::milliseconds timeout) {
+    std::unique_lock lock(mutex_);
+    // A number of an earlier run of the daemon may lie ahead of this run's.
+    sequence = std::min(sequence, latest_);
+    changed_.wait_for(lock, timeout, [&] { return latest_ > sequence; });
+    const std::uint64_t wanted = std::min<std::uint64_t>(latest_ - sequence, lines_.size());
+    return {.lines = {lines_.end() - static_cast<std::ptrdiff_t>(wanted), lines_.end()},
+            .next = latest_};
+  }
+
+  std::uint64_t latest() const {
+    const std::lock_guard lock(mutex_);
+    return latest_;
+  }
+
+ private:
+  static constexpr std::size_t kKept = 1024;
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> lines_;
+  std::uint64_t latest_ = 0;
+};
+
+// Says once that a destination stopped taking events, and once that it takes them again.
+struct Destination {
+  std::string_view name;
+  std::uint64_t lost = 0;  // since it failed; 0: it works
+};
+
+class SystemReporter final : public Reporter {
+ public:
+  SystemReporter(const ReporterOptions& options, std::optional<EventsFile> file)
+      : format_(options.format), journal_(options.journal), file_(std::move(file)) {
+    auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();  // colour on a tty only
+    logger_ = std::make_unique<spdlog::logger>("idlewarden", std::move(sink));
+    // The library's own fallback writes to stderr, which is what has just failed.
+    logger_->set_error_handler([](const std::string&) {});
+    logger_->set_pattern(format_ == LogFormat::json ? "%v" : "%Y-%m-%dT%H:%M:%S%z %^%l%$ %v");
+    logger_->flush_on(spdlog::level::info);
+  }
+
+  void emit(const Event& event) override {
+    const std::string line = to_json_line(event);
+    ring_.push(line);
+    if (file_) note(to_file_, file_->append(line));
+    const int priority = info_of(event.type).priority;
+    if (journal_) {
+      note(to_journal_, send_to_journal(journal_fields(event)));
+    } else {
+      print(priority, format_ == LogFormat::json ? line : to_human_line(event));
+    }
+  }
+
+  void info(const std::string& message) override { say(LOG_INFO, message); }
+  void warning(const std::string& message) override { say(LOG_WARNING, message); }
+  void error(const std::string& message) override { say(LOG_ERR, message); }
+
+  std::uint64_t dropped_events() const override { return dropped_; }
+  Batch wait_after(std::uint64_t sequence, std::chrono::milliseconds timeout) override {
+    return ring_.wait_after(sequence, timeout);
+  }
+  std::uint64_t latest() const override { return ring_.latest(); }
+
+ private:
+  void say(int priority, const std::string& raw) {
+    const std::string message = printable(raw, 4096);
+    if (journal_ && send_to_journal(journal_fields(priority, message))) return;
+    if (format_ == LogFormat::human) return print(priority, message);
+    print(priority, dump({{"level", name_of(priority)},
+                          {"time", rfc3339(std::chrono::system_clock::now())},
+                          {"message", message}}));
+  }
+
+  void print(int priority, const std::string& line) { logger_->log(level_of(priority), line); }
+
+  void note(Destination& destination, const Result<void>& result) {
+    if (!result) {
+      ++dropped_;
+      if (destination.lost++ == 0) error(result.error().text() + "; events are lost there");
+    } else if (destination.lost > 0) {
+      warning(fmt::format("{} works again; {} events were lost there", destination.name,
+                          std::exchange(destination.lost, 0)));
+    }
+  }
+
+  const LogFormat format_;
+  const bool journal_;
+  std::optional<EventsFile> file_;
+  std::unique_ptr<spdlog::logger> logger_;
+  Ring ring_;
+  Destination to_file_{"the events file"};
+  Destination to_journal_{"the journal"};
+  std::atomic<std::uint64_t> dropped_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Reporter>> Reporter::open(const ReporterOptions& options) {
+  std::optional<EventsFile> file;
+  if (!options.events_file.empty()) {
+    auto opened = EventsFile::open(options.events_file);
+    if (!opened) return std::unexpected(opened.error());
+    file = std::move(*opened);
+  }
+  try {
+    return std::make_unique<SystemReporter>(options, std::move(file));
+  } catch (const spdlog::spdlog_ex& e) {
+    return fail(fmt::format("cannot start the log: {}", e.what()));
+  }
+}
+
+}  // namespace idlewarden
