@@ -11,7 +11,10 @@
 namespace idlewarden {
 
 std::string sessions_json(const Snapshot& snapshot);
-// A table with a header line, sorted by time left; `width` columns at most (0: no bound).
+// The daemon itself: version, backend, mode, how many sessions, what is degraded.
+std::string status_json(const Snapshot& snapshot);
+// A table with a header line, sorted by time left, and a line that sums it up; `width` columns at
+// most (0: no bound).
 std::string sessions_table(const Snapshot& snapshot, int width);
 std::string explain_json(const Verdict& verdict);
 std::string explain_text(const Verdict& verdict);

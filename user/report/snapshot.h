@@ -57,6 +57,7 @@ struct Snapshot {
   std::map<std::string, std::string> degraded;  // reason -> one sentence
   std::uint64_t inputs = 0;                     // totals over live and ended sessions
   std::uint64_t replies = 0;
+  std::uint64_t dropped_events = 0;  // Reporter::dropped_events()
   Counters counters;
 };
 
