@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // HTTP: the daemon's unix socket (root only) and the metrics listener. Both run on threads of their
-// own; they never touch the daemon's state, they ask for a Snapshot.
+// own, with all signals blocked; they never touch the daemon's state, they ask for a Snapshot. A
+// client that goes away costs no SIGPIPE; making a server ignores the signal for the process, as
+// the HTTP library has it.
 #pragma once
 
 #include <functional>
@@ -14,12 +16,14 @@
 namespace idlewarden {
 
 // Called from a server's thread; hands the question to the daemon's loop and waits for the answer.
-// An error if the loop does not answer within 2 s.
+// An error if the loop does not answer within 2 s; clients get it as 503.
 using SnapshotProvider = std::function<Result<Snapshot>()>;
 
 class Server {
  public:
-  virtual ~Server() = default;  // stops accepting, ends open requests, joins its threads
+  // Stops accepting, ends open requests, joins its threads: within a second, or as long as a
+  // provider that has been asked already takes. Removes the unix socket.
+  virtual ~Server() = default;
   virtual std::string address() const = 0;  // as bound: "127.0.0.1:9477" or the socket's path
 };
 
@@ -27,9 +31,10 @@ class Server {
 // 1 s and cannot keep others waiting; at most 32 connections at a time. Port 0: any.
 Result<std::unique_ptr<Server>> serve_metrics(const std::string& listen, SnapshotProvider provider);
 
-// GET /v1/sessions, /v1/status, /v1/events (a stream of JSON lines; ?follow=1 keeps it open),
-// /metrics, /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a stale socket
-// is replaced, a live one is an error.
+// GET /v1/sessions (?format=text&width=COLUMNS: the table for people), /v1/status, /v1/events (the
+// last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line now
+// and then), /metrics, /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a
+// stale socket is replaced, a live one is an error. `reporter` outlives the server.
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
                                            Reporter& reporter);
 

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Asking a running daemon over its unix socket. SIGPIPE is blocked for the calling thread during a
+// call, in a callback too: whoever prints there to a pipe sees EPIPE and returns false.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace idlewarden {
+
+inline constexpr const char* kDefaultSocket = "/run/idlewarden/idlewarden.sock";
+
+// GET `target` ("/v1/sessions?format=text&width=80"): the body of a 200. Any other status is an
+// error with the daemon's own words. If nobody answers, code is the errno of connect(2) and the
+// error says how to start the daemon.
+Result<std::string> fetch_unix(const std::string& socket, const std::string& target);
+
+// The same for a stream: calls back for every line that is not empty, until the callback returns
+// false (which is success) or the daemon ends the stream or falls silent (which are errors).
+using LineHandler = std::function<bool(std::string_view line)>;
+Result<void> follow_unix(const std::string& socket, const std::string& target,
+                         const LineHandler& handler);
+
+}  // namespace idlewarden
