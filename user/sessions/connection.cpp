@@ -2,6 +2,7 @@
 #include "sessions/connection.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -20,6 +21,18 @@ UniqueFd pidfd_open(pid_t pid) {
 }
 UniqueFd pidfd_getfd(const UniqueFd& pidfd, int fd) {
   return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0)));
+}
+
+// The process that started then, and no other that has its pid now.
+Result<UniqueFd> open_process(const Procfs& procfs, pid_t pid, std::uint64_t start_ticks) {
+  UniqueFd process = pidfd_open(pid);
+  if (!process) return fail_errno(fmt::format("cannot open process {}", pid));
+  const auto stat = procfs.stat(pid);
+  if (!stat) return std::unexpected(stat.error());
+  if (stat->start_ticks != start_ticks) {
+    return fail_errno(fmt::format("process {} is another one now", pid), ESRCH);
+  }
+  return process;
 }
 
 using NameOf = int (*)(int, sockaddr*, socklen_t*);
@@ -56,19 +69,18 @@ Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
                                                 std::uint64_t start_ticks) {
   const auto fds = procfs.descriptors(pid);
   if (!fds) return std::unexpected(fds.error());
-  const UniqueFd process = pidfd_open(pid);
-  if (!process) return fail_errno("cannot open process " + std::to_string(pid));
-  const auto stat = procfs.stat(pid);
-  if (!stat) return std::unexpected(stat.error());
-  if (stat->start_ticks != start_ticks) {
-    return fail_errno("process " + std::to_string(pid) + " is another one now", ESRCH);
-  }
+  UniqueFd process;
   for (const int fd : *fds) {
-    const auto target = procfs.link(pid, "fd/" + std::to_string(fd));
+    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
     if (!target || !target->starts_with("socket:")) continue;
+    if (!process) {
+      auto opened = open_process(procfs, pid, start_ticks);
+      if (!opened) return std::unexpected(opened.error());
+      process = std::move(*opened);
+    }
     const UniqueFd socket = pidfd_getfd(process, fd);
     if (!socket && errno == EBADF) continue;  // closed meanwhile
-    if (!socket) return fail_errno("cannot borrow a socket of process " + std::to_string(pid));
+    if (!socket) return fail_errno(fmt::format("cannot borrow a socket of process {}", pid));
     auto remote = name_of(socket, ::getpeername);
     auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
     if (remote && local) return Connection{std::move(*remote), std::move(*local)};

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/host_process.h"
 
+#include <fmt/format.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 
 namespace idlewarden {
@@ -9,17 +12,34 @@ namespace {
 // A chain of parents is rarely longer than ten; the bound only has to be one.
 constexpr std::size_t kMostAncestors = 256;
 
-Result<bool> holds_master(const Procfs& procfs, pid_t pid, std::uint32_t index) {
+// Every devpts mount (of a container) numbers its ptys from 0. Which mount the master belongs to is
+// not shown anywhere; it is the one that the process itself sees.
+Result<bool> sees_same_devpts(const Procfs& procfs, pid_t pid, const Tty& pts) {
+  if (pts.devpts_dev == 0) return true;
+  const std::string slave = procfs.path(pid, fmt::format("root/dev/pts/{}", pts.index));
+  struct stat st {};
+  if (::stat(slave.c_str(), &st) != 0) return fail_errno("cannot stat " + slave);
+  return st.st_dev == pts.devpts_dev;
+}
+
+Result<bool> holds_master(const Procfs& procfs, pid_t pid, const Tty& pts) {
   const auto fds = procfs.descriptors(pid);
   if (!fds) return std::unexpected(fds.error());
   for (const int fd : *fds) {
-    const auto target = procfs.link(pid, "fd/" + std::to_string(fd));
+    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
     // "/dev/ptmx", or "/dev/pts/ptmx" of a devpts of its own.
     if (!target || !target->ends_with("/ptmx")) continue;
-    const auto pts = procfs.pts_of_master(pid, fd);
-    if (pts && *pts == index) return true;
+    const auto held = procfs.pts_of_master(pid, fd);
+    if (held && *held == pts.index) return sees_same_devpts(procfs, pid, pts);
   }
   return false;
+}
+
+// Empty for a process that has none: a kernel thread, one that is ending.
+Result<std::string> executable_of(const Procfs& procfs, pid_t pid) {
+  auto executable = procfs.executable(pid);
+  if (!executable && executable.error().code == ENOENT) return std::string();
+  return executable;
 }
 
 Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) {
@@ -29,7 +49,7 @@ Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) 
     if (!stat) return std::unexpected(stat.error());
     if (stat->parent <= 0) break;
     auto executable = procfs.executable(stat->parent);
-    // Of init in another pid namespace's view, or of a kernel thread, there is none to read.
+    // One that may not be looked at (init, from inside a container) counts as no host program.
     ancestry.push_back({stat->parent, executable ? std::move(*executable) : std::string()});
   }
   return ancestry;
@@ -45,15 +65,15 @@ const HostProgram* find_program(const std::vector<HostProgram>& programs,
 
 Result<std::optional<HostProcess>> find_host(const Procfs& procfs,
                                              const std::vector<HostProgram>& programs, pid_t parent,
-                                             std::uint32_t index) {
+                                             const Tty& pts) {
   pid_t pid = parent;
   for (std::size_t i = 0; pid > 1 && i < kMostAncestors; ++i) {
     const auto stat = procfs.stat(pid);
     if (!stat) return std::unexpected(stat.error());
-    const auto executable = procfs.executable(pid);
+    const auto executable = executable_of(procfs, pid);
     if (!executable) return std::unexpected(executable.error());
     if (const HostProgram* program = find_program(programs, *executable)) {
-      const auto holds = holds_master(procfs, pid, index);
+      const auto holds = holds_master(procfs, pid, pts);
       if (!holds) return std::unexpected(holds.error());
       if (*holds) {
         auto ancestry = ancestry_of(procfs, {pid, *executable});

@@ -10,6 +10,7 @@
 
 #include "base/procfs.h"
 #include "base/result.h"
+#include "kernel/activity_source.h"
 #include "sessions/session_table.h"
 
 namespace idlewarden {
@@ -29,13 +30,13 @@ struct HostProcess {
 const HostProgram* find_program(const std::vector<HostProgram>& programs,
                                 const std::string& executable);
 
-// The nearest ancestor (from `parent` on) that is one of the programs and holds the master of pts
-// number `index`. Looking at what is held tells a login from a pty inside it (tmux, screen, script,
-// sudo), and finds the login again when another process of it took the tty over. None: nobody, so
-// it is an inner terminal or something else altogether. An error: it could not be told (code
-// ENOENT: a process ended meanwhile).
+// The nearest ancestor (from `parent` on) that is one of the programs and holds the master of this
+// pts. Looking at what is held tells a login from a pty inside it (tmux, screen, script, sudo), and
+// finds the login again when another process of it took the tty over. None: nobody, so it is an
+// inner terminal or something else altogether. An error: it could not be told (code ENOENT: a
+// process ended meanwhile).
 Result<std::optional<HostProcess>> find_host(const Procfs& procfs,
                                              const std::vector<HostProgram>& programs, pid_t parent,
-                                             std::uint32_t index);
+                                             const Tty& pts);
 
 }  // namespace idlewarden

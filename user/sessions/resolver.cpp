@@ -58,7 +58,7 @@ Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, Session& 
   if (!executable) return std::unexpected(executable.error());
   if (find_program(scope_.hosts, *executable) != nullptr) return Standing::not_yet;
 
-  const auto host = find_host(procfs_, scope_.hosts, leader.parent, leader.tty->index);
+  const auto host = find_host(procfs_, scope_.hosts, leader.parent, *leader.tty);
   if (!host) return std::unexpected(host.error());
   if (!*host || !in_scope(**host)) return Standing::never;
   const auto prompt = is_login_prompt(procfs_, leader);

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/procfs.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/unique_fd.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+
+struct Made : ::testing::Test {
+  void file(const std::string& name, const std::string& content) const {
+    dir.file("7/" + name, content);
+  }
+  void link(const std::string& name, const std::string& target) const {
+    std::filesystem::create_directories(dir.path() + "/7");
+    std::filesystem::create_symlink(target, dir.path() + "/7/" + name);
+  }
+  test::TempDir dir;
+  Procfs proc{dir.path()};
+};
+
+TEST_F(Made, Stat) {
+  file("stat",
+       "7 (a) b (c\n) S 3 4 5 34819 6 4194304 1 2 3 4 5 6 7 8 20 0 1 0 123456789 1 2 3 4 5\n");
+  const auto s = proc.stat(7);
+  ASSERT_TRUE(s) << s.error().text();
+  EXPECT_EQ(s->comm, "a) b (c\n");
+  EXPECT_EQ(s->state, 'S');
+  EXPECT_EQ(s->parent, 3);
+  EXPECT_EQ(s->pgrp, 4);
+  EXPECT_EQ(s->session, 5);
+  EXPECT_EQ(s->tty_nr, 34819u);
+  EXPECT_EQ(s->foreground_pgrp, 6);
+  EXPECT_EQ(s->start_ticks, 123456789u);
+}
+
+TEST_F(Made, AStatOfAnotherFormIsAnError) {
+  for (const char* text : {"", "7", "7 (a", "7 (a) S", ")(", "7 (a) S x 4 5 6 7 8",
+                           "7 (a) SS 3 4 5 34819 6 4194304 1 2 3 4 5 6 7 8 20 0 1 0 123 1 2 3"}) {
+    file("stat", text);
+    EXPECT_FALSE(proc.stat(7)) << text;
+  }
+}
+
+TEST_F(Made, NoProcess) {
+  EXPECT_EQ(proc.stat(8).error().code, ENOENT);
+  EXPECT_EQ(proc.comm(8).error().code, ENOENT);
+  EXPECT_EQ(proc.executable(8).error().code, ENOENT);
+  EXPECT_EQ(proc.command_line(8).error().code, ENOENT);
+  EXPECT_EQ(proc.real_uid(8).error().code, ENOENT);
+  EXPECT_EQ(proc.descriptors(8).error().code, ENOENT);
+  EXPECT_EQ(proc.pts_of_master(8, 3).error().code, ENOENT);
+}
+
+TEST_F(Made, CommKeepsItsBytes) {
+  file("comm", "a\nb \x1b[\n");
+  EXPECT_EQ(*proc.comm(7), "a\nb \x1b[");
+}
+
+TEST_F(Made, ExecutableOfAReplacedFile) {
+  link("exe", "/usr/sbin/sshd (deleted)");
+  EXPECT_EQ(*proc.executable(7), "/usr/sbin/sshd");
+}
+
+TEST_F(Made, CommandLine) {
+  file("cmdline", std::string("a\0b c\0\0d\0\0\0", 11));
+  EXPECT_THAT(*proc.command_line(7), ElementsAre("a", "b c", "", "d"));
+  file("cmdline", "");
+  EXPECT_THAT(*proc.command_line(7), ElementsAre());
+}
+
+TEST_F(Made, RealUid) {
+  file("status", "Name:\tUid:\nUid:\t4000000000\t0\t1\t2\n");
+  EXPECT_EQ(*proc.real_uid(7), 4'000'000'000u);
+  file("status", "Name:\tx\n");
+  EXPECT_FALSE(proc.real_uid(7));
+}
+
+TEST_F(Made, LoginUid) {
+  file("loginuid", "1000");
+  EXPECT_EQ(*proc.loginuid(7), 1000u);
+  file("loginuid", "4294967295");
+  EXPECT_EQ(*proc.loginuid(7), std::nullopt);
+  file("loginuid", "x");
+  EXPECT_FALSE(proc.loginuid(7));
+  // A kernel without audit.
+  EXPECT_EQ(*proc.loginuid(8), std::nullopt);
+}
+
+TEST_F(Made, PtsOfMaster) {
+  file("fdinfo/3", "pos:\t0\nflags:\t0100002\nmnt_id:\t23\nino:\t5\ntty-index:\t12\n");
+  file("fdinfo/4", "pos:\t0\nflags:\t0100002\n");
+  EXPECT_EQ(*proc.pts_of_master(7, 3), 12u);
+  EXPECT_EQ(*proc.pts_of_master(7, 4), std::nullopt);
+}
+
+TEST(StartTicks, ThereAndBack) {
+  EXPECT_EQ(start_ticks(from_start_ticks(4711)), 4711u);
+  EXPECT_EQ(from_start_ticks(static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK))),
+            boot_time(1'000'000'000));
+}
+
+// This process, as the kernel shows it.
+TEST(Real, Self) {
+  const Procfs proc;
+  const pid_t self = ::getpid();
+  ASSERT_EQ(::prctl(PR_SET_NAME, "a) S 1 (b"), 0);
+  const auto stat = proc.stat(self);
+  ASSERT_TRUE(stat) << stat.error().text();
+  EXPECT_EQ(stat->comm, "a) S 1 (b");
+  EXPECT_EQ(*proc.comm(self), "a) S 1 (b");
+  EXPECT_EQ(stat->parent, ::getppid());
+  EXPECT_EQ(stat->session, ::getsid(0));
+  EXPECT_EQ(*proc.real_uid(self), ::getuid());
+  EXPECT_TRUE(proc.executable(self)->ends_with("unit.base.procfs"));
+  EXPECT_LT(from_start_ticks(stat->start_ticks), SystemClock().now());
+  EXPECT_GT(from_start_ticks(stat->start_ticks) + std::chrono::minutes(10), SystemClock().now());
+}
+
+TEST(Real, Descriptors) {
+  const Procfs proc;
+  const pid_t self = ::getpid();
+  const UniqueFd master(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!master) GTEST_SKIP() << "no pty here";
+  const int fd = master.get();
+  char name[64];
+  ASSERT_EQ(::ptsname_r(fd, name, sizeof name), 0);
+  const int number = std::atoi(name + std::string("/dev/pts/").size());
+  const auto fds = proc.descriptors(self);
+  ASSERT_TRUE(fds);
+  EXPECT_THAT(*fds, Contains(fd));
+  EXPECT_TRUE(std::ranges::is_sorted(*fds));
+  EXPECT_TRUE(proc.link(self, fmt::format("fd/{}", fd))->ends_with("/ptmx"));
+  EXPECT_EQ(*proc.pts_of_master(self, fd), static_cast<std::uint32_t>(number));
+  const UniqueFd other(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(*proc.pts_of_master(self, other.get()), std::nullopt);
+}
+
+}  // namespace
+}  // namespace idlewarden

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/accepting_sshd.h"
+
+#include <gmock/gmock.h>
+
+#include "base/text.h"
+#include "made_proc.h"
+
+namespace idlewarden {
+namespace {
+
+using test::MadeProc;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+SshdArguments arguments_of(const std::vector<std::string>& argv, SshdTitle expected) {
+  SshdArguments arguments;
+  EXPECT_EQ(parse_sshd_command_line(argv, arguments), expected);
+  return arguments;
+}
+SshdArguments listener(const std::string& argv) {
+  return arguments_of({"sshd: " + argv + " [listener] 0 of 10-100 startups"}, SshdTitle::listener);
+}
+
+TEST(SshdCommandLine, TheTitleOfAListener) {
+  EXPECT_EQ(listener("/usr/sbin/sshd -D"), SshdArguments());
+  EXPECT_EQ(listener("/usr/sbin/sshd -D -f /etc/ssh/other").config_file, "/etc/ssh/other");
+  EXPECT_EQ(listener("/usr/sbin/sshd -D -f/etc/ssh/other").config_file, "/etc/ssh/other");
+  EXPECT_EQ(listener("/usr/sbin/sshd -Def /etc/ssh/other -p 22").config_file, "/etc/ssh/other");
+  EXPECT_EQ(listener("/usr/sbin/sshd -f a -f b").config_file, "b");
+  EXPECT_THAT(listener("/usr/sbin/sshd -o Port=22 -D -oUseDNS=no").options,
+              ElementsAre("Port=22", "UseDNS=no"));
+}
+
+TEST(SshdCommandLine, BlanksInsideAnArgumentOfAListener) {
+  const auto a = listener(
+      "/usr/sbin/sshd -o ClientAliveInterval 5m -f /etc/my sshd/config -oAllowUsers = a  b -D");
+  EXPECT_EQ(a.config_file, "/etc/my sshd/config");
+  EXPECT_THAT(a.options, ElementsAre("ClientAliveInterval=5m", "AllowUsers=a  b"));
+}
+
+TEST(SshdCommandLine, ArgumentsAsTheyWereGiven) {
+  const auto a = arguments_of({"/usr/sbin/sshd", "-D", "-d", "-f", "my config", "-o",
+                               "PermitRootLogin yes", "-E", "-f", "-oX= y"},
+                              SshdTitle::arguments);
+  EXPECT_EQ(a.config_file, "my config");
+  EXPECT_THAT(a.options, ElementsAre("PermitRootLogin=yes", "X=y"));
+  EXPECT_EQ(arguments_of({"sshd", "-i"}, SshdTitle::arguments), SshdArguments());
+  EXPECT_EQ(arguments_of({"sshd", "--", "-f", "x"}, SshdTitle::arguments), SshdArguments());
+}
+
+TEST(SshdCommandLine, TitlesOfAConnectionHaveNoArguments) {
+  for (const char* title : {"sshd: alice [priv]", "sshd: alice@pts/3", "sshd-session: alice [priv]",
+                            "sshd-session: alice@pts/0,pts/1", "sshd: -f x@notty", "sshd: "}) {
+    EXPECT_EQ(arguments_of({title}, SshdTitle::other), SshdArguments()) << title;
+  }
+  EXPECT_EQ(arguments_of({}, SshdTitle::other), SshdArguments());
+}
+
+TEST(SshdCommandLine, OddOnesDoNotFail) {
+  EXPECT_EQ(listener(""), SshdArguments());
+  EXPECT_EQ(listener("/usr/sbin/sshd -f").config_file, "");
+  EXPECT_THAT(listener("/usr/sbin/sshd -o").options, ElementsAre(""));
+  EXPECT_EQ(listener("/usr/sbin/sshd - -- -f x"), SshdArguments());
+}
+
+constexpr pid_t kListener = 5'000'010;
+constexpr pid_t kPrivileged = 5'000'011;
+constexpr pid_t kHost = 5'000'012;
+
+struct AcceptingSshdTest : ::testing::Test {
+  AcceptingSshdTest() {
+    proc.link(::getpid(), "ns/mnt", "mnt:[1]");
+    proc.add({.pid = kHost, .executable = "/usr/sbin/sshd", .command_line = "sshd: alice@pts/0"});
+    proc.add(
+        {.pid = kPrivileged, .executable = "/usr/sbin/sshd", .command_line = "sshd: alice [priv]"});
+    listen("sshd: /usr/sbin/sshd -D -f /etc/ssh/b -o X=1 [listener] 0 of 10-100 startups");
+  }
+  void listen(const std::string& command_line, const std::string& exe = "/usr/sbin/sshd") const {
+    proc.add({.pid = kListener, .executable = exe, .command_line = command_line});
+  }
+  AcceptingSshd found() const {
+    HostProcess host{kHost, 100, Kind::ssh, {}};
+    for (const pid_t pid : {kHost, kPrivileged, kListener, test::kInit}) {
+      if (auto exe = proc.procfs().executable(pid)) host.ancestry.push_back({pid, *exe});
+    }
+    return accepting_sshd(proc.procfs(), default_host_programs(), host);
+  }
+  MadeProc proc;
+};
+
+TEST_F(AcceptingSshdTest, OfTheListener) {
+  EXPECT_EQ(found(), (AcceptingSshd{kListener, "/etc/ssh/b", {"X=1"}, "/"}));
+}
+
+TEST_F(AcceptingSshdTest, AListenerWithoutOptions) {
+  listen(std::string("/usr/sbin/sshd\0-D\0", 18));
+  EXPECT_EQ(found(), (AcceptingSshd{kListener, "/etc/ssh/sshd_config", {}, "/"}));
+}
+
+TEST_F(AcceptingSshdTest, ARelativeFileIsInTheListenersFolder) {
+  listen("sshd: /usr/sbin/sshd -f b/c [listener] 0 of 10-100 startups");
+  proc.link(kListener, "cwd", "/srv/sshd");
+  EXPECT_EQ(found().config_file, "/srv/sshd/b/c");
+  proc.link(kListener, "cwd", "/");
+  EXPECT_EQ(found().config_file, "/b/c");
+}
+
+TEST_F(AcceptingSshdTest, StartedPerConnection) {
+  proc.end(kListener);
+  EXPECT_EQ(found(), AcceptingSshd());
+}
+
+TEST_F(AcceptingSshdTest, InAnotherMountNamespace) {
+  proc.link(kListener, "ns/mnt", "mnt:[1]");
+  EXPECT_EQ(found().root, "/");
+  proc.link(kListener, "ns/mnt", "mnt:[2]");
+  EXPECT_EQ(found().root, proc.path() + "/5000010/root");
+}
+
+TEST_F(AcceptingSshdTest, InAChroot) {
+  proc.link(kListener, "ns/mnt", "mnt:[1]");
+  proc.link(kListener, "root", "/srv/jail");
+  EXPECT_EQ(found().root, proc.path() + "/5000010/root");
+}
+
+}  // namespace
+}  // namespace idlewarden

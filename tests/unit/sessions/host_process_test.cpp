@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/host_process.h"
+
+#include <sys/stat.h>
+
+#include "made_proc.h"
+
+namespace idlewarden {
+namespace {
+
+using test::MadeProc;
+
+constexpr pid_t kListener = 5'000'010;
+constexpr pid_t kPrivileged = 5'000'011;
+constexpr pid_t kHost = 5'000'012;
+constexpr pid_t kShell = 5'000'013;
+constexpr pid_t kTool = 5'000'014;
+const std::string kSshd = "/usr/sbin/sshd";
+
+// listener -> privileged half -> the user's half -> shell -> a tool with a pty of its own
+struct HostProcessTest : ::testing::Test {
+  HostProcessTest() { add(kSshd, kSshd); }
+  void add(const std::string& listener, const std::string& session) const {
+    proc.add({.pid = kListener, .executable = listener});
+    proc.add({.pid = kPrivileged, .parent = kListener, .executable = session, .masters = {{5, 3}}});
+    proc.add({.pid = kHost,
+              .parent = kPrivileged,
+              .executable = session,
+              .uid = 1000,
+              .start_ticks = 4711,
+              .masters = {{8, 3}, {11, 4}}});
+    proc.add({.pid = kShell, .parent = kHost, .executable = "/bin/bash"});
+    proc.add({.pid = kTool, .parent = kShell, .executable = "/usr/bin/tmux", .masters = {{6, 7}}});
+  }
+  Result<std::optional<HostProcess>> host_of(pid_t parent, std::uint32_t index,
+                                             std::uint32_t devpts = 0) const {
+    return find_host(proc.procfs(), default_host_programs(), parent,
+                     Tty{1, 136, index, index, devpts});
+  }
+  MadeProc proc;
+};
+
+TEST_F(HostProcessTest, TheUsersHalfOfTheSshd) {
+  const auto host = host_of(kHost, 3);
+  ASSERT_TRUE(host && *host);
+  EXPECT_EQ((*host)->pid, kHost);
+  EXPECT_EQ((*host)->start_ticks, 4711u);
+  EXPECT_EQ((*host)->kind, Kind::ssh);
+  ASSERT_EQ((*host)->ancestry.size(), 4u);
+  EXPECT_EQ((*host)->ancestry[0].pid, kHost);
+  EXPECT_EQ((*host)->ancestry[2].pid, kListener);
+  EXPECT_EQ((*host)->ancestry[2].executable, kSshd);
+}
+
+TEST_F(HostProcessTest, SeveralTerminalsOfOneConnection) {
+  const auto host = host_of(kHost, 4);
+  ASSERT_TRUE(host && *host);
+  EXPECT_EQ((*host)->pid, kHost);
+}
+
+TEST_F(HostProcessTest, ATerminalInsideHasNone) {
+  const auto host = host_of(kTool, 7);
+  ASSERT_TRUE(host);
+  EXPECT_FALSE(*host);
+}
+
+TEST_F(HostProcessTest, AChildOfTheHostOnAPtyThatItMadeItselfHasNone) {
+  const auto host = host_of(kHost, 9);
+  ASSERT_TRUE(host);
+  EXPECT_FALSE(*host);
+}
+
+TEST_F(HostProcessTest, ALeaderFurtherDownThatTookTheTerminalOver) {
+  const auto host = host_of(kTool, 3);
+  ASSERT_TRUE(host && *host);
+  EXPECT_EQ((*host)->pid, kHost);
+}
+
+TEST_F(HostProcessTest, ANameAloneMakesNoHost) {
+  proc.add({.pid = kHost,
+            .parent = kPrivileged,
+            .executable = "/home/eve/sshd",
+            .command_line = "sshd: eve@pts/9",
+            .comm = "sshd",
+            .masters = {{8, 9}}});
+  const auto host = host_of(kHost, 9);
+  ASSERT_TRUE(host);
+  EXPECT_FALSE(*host);
+}
+
+TEST_F(HostProcessTest, ABinaryThatWasReplacedMeanwhile) {
+  add(kSshd + " (deleted)", kSshd + " (deleted)");
+  const auto host = host_of(kHost, 3);
+  ASSERT_TRUE(host && *host);
+}
+
+TEST_F(HostProcessTest, ThePathsOfDistributions) {
+  const std::pair<const char*, Kind> programs[] = {
+      {"/usr/lib/openssh/sshd-session", Kind::ssh},
+      {"/usr/libexec/openssh/sshd-session", Kind::ssh},
+      {"/usr/lib/ssh/sshd-session", Kind::ssh},
+      {"/usr/local/libexec/sshd-session", Kind::ssh},
+      {"/usr/bin/mosh-server", Kind::mosh},
+      {"/usr/sbin/dropbear", Kind::dropbear},
+      {"/usr/sbin/in.telnetd", Kind::telnet},
+      {"/usr/sbin/telnetd", Kind::telnet},
+  };
+  for (const auto& [path, kind] : programs) {
+    add(kSshd, path);
+    const auto host = host_of(kHost, 3);
+    ASSERT_TRUE(host && *host) << path;
+    EXPECT_EQ((*host)->kind, kind) << path;
+  }
+}
+
+TEST_F(HostProcessTest, TheSameNumberInAnotherDevptsIsAnotherTerminal) {
+  proc.file(kHost, "root/dev/pts/3", "");
+  struct stat st {};
+  ASSERT_EQ(::stat((proc.path() + "/5000012/root/dev/pts/3").c_str(), &st), 0);
+  const auto dev = static_cast<std::uint32_t>(st.st_dev);
+  const auto same = host_of(kHost, 3, dev);
+  ASSERT_TRUE(same);
+  EXPECT_TRUE(*same);
+  proc.file(kPrivileged, "root/dev/pts/3", "");
+  const auto other = host_of(kHost, 3, dev + 1);
+  ASSERT_TRUE(other);
+  EXPECT_FALSE(*other);
+}
+
+TEST_F(HostProcessTest, AProcessThatEndedMeanwhileIsAnErrorToTryAgain) {
+  proc.end(kShell);
+  const auto host = host_of(kTool, 3);
+  ASSERT_FALSE(host);
+  EXPECT_EQ(host.error().code, ENOENT);
+}
+
+TEST_F(HostProcessTest, AnAncestorWithoutExecutableIsPassed) {
+  proc.end(kShell);
+  proc.add({.pid = kShell, .parent = kHost});
+  const auto host = host_of(kTool, 3);
+  ASSERT_TRUE(host);
+  EXPECT_TRUE(*host);
+}
+
+TEST_F(HostProcessTest, ACircleOfParentsEnds) {
+  proc.add({.pid = kHost, .parent = kShell, .executable = "/bin/sh"});
+  const auto host = host_of(kTool, 3);
+  ASSERT_TRUE(host);
+  EXPECT_FALSE(*host);
+}
+
+}  // namespace
+}  // namespace idlewarden

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sessions/session_table.h"
+
+#include <gmock/gmock.h>
+
+#include "made_proc.h"
+
+namespace idlewarden {
+namespace {
+
+using test::kInit;
+using test::leader_on_console;
+using test::leader_on_pts;
+using test::MadeProc;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+constexpr pid_t kListener = 5'000'010;
+constexpr pid_t kHost = 5'000'012;
+constexpr pid_t kShell = 5'000'013;
+
+struct FixedClock final : Clock {
+  BootTime now() const override { return at; }
+  WallTime wall() const override { return WallTime(Seconds(1'000'000)); }
+  BootTime at = boot_time(100'000'000'000);
+};
+
+BootTime second(double s) {
+  return boot_time(static_cast<std::uint64_t>(s * 1e9));
+}
+
+struct SessionTableTest : ::testing::Test {
+  SessionTableTest() {
+    proc.link(::getpid(), "ns/mnt", "mnt:[1]");
+    proc.drivers("unknown /dev/tty 4 1-63 console\nserial /dev/ttyS 4 64-95 serial\n");
+    proc.add({.pid = kListener,
+              .executable = "/usr/sbin/sshd",
+              .command_line = "sshd: /usr/sbin/sshd -D -f /etc/b [listener] 0 of 10-100 startups"});
+    proc.add({.pid = kHost,
+              .parent = kListener,
+              .executable = "/usr/sbin/sshd",
+              .command_line = "sshd: root@pts/3",
+              .start_ticks = 4711,
+              .masters = {{8, 3}, {9, 4}}});
+    shell(kShell);
+  }
+  void shell(pid_t pid, const std::string& exe = "/bin/bash", const std::string& comm = "bash") {
+    proc.add({.pid = pid, .parent = kHost, .executable = exe, .comm = comm});
+  }
+  Leader fresh(double start) const {
+    Leader leader = leader_on_pts(kShell, kHost, 3);
+    leader.start = second(start);
+    leader.no_input_yet = true;
+    return leader;
+  }
+  const Session& only() const {
+    EXPECT_EQ(table.sessions().size(), 1u);
+    return table.sessions().begin()->second;
+  }
+
+  MadeProc proc;
+  FixedClock clock;
+  SessionTable table{proc.procfs(), clock, {}};
+};
+
+TEST_F(SessionTableTest, ALogin) {
+  const Leader leader = leader_on_pts(kShell, kHost, 3);
+  const auto change = table.update({leader}, second(50));
+  const SessionId id{kShell, leader.start, leader.tty->address};
+  EXPECT_THAT(change.started, ElementsAre(id));
+  EXPECT_THAT(change.ended, IsEmpty());
+  ASSERT_EQ(table.find(id), &only());
+  EXPECT_EQ(only().kind, Kind::ssh);
+  EXPECT_EQ(only().tty, leader.tty);
+  EXPECT_EQ(only().tty_name, "pts/3");
+  EXPECT_EQ(only().user, "root");
+  EXPECT_EQ(only().host, kHost);
+  EXPECT_EQ(start_ticks(only().host_start), 4711u);
+  EXPECT_EQ(only().sshd, (AcceptingSshd{kListener, "/etc/b", {}, "/"}));
+  EXPECT_EQ(only().started, clock.wall() - Seconds(99));
+  EXPECT_EQ(only().foreground_pgrp, kShell);
+  EXPECT_EQ(only().foreground, "bash");
+  EXPECT_EQ(only().remote, std::nullopt);
+  EXPECT_THAT(table.update({leader}, second(52)).started, IsEmpty());
+}
+
+TEST_F(SessionTableTest, AnEndedOneComesWithItsLastData) {
+  const Leader leader = leader_on_pts(kShell, kHost, 3);
+  table.update({leader}, second(50));
+  proc.end(kShell);
+  const auto change = table.update({}, second(52));
+  ASSERT_THAT(change.ended, SizeIs(1));
+  EXPECT_EQ(change.ended[0].tty_name, "pts/3");
+  EXPECT_THAT(table.sessions(), IsEmpty());
+  EXPECT_THAT(table.update({}, second(54)).ended, IsEmpty());
+}
+
+TEST_F(SessionTableTest, TheSamePidAndTtyWithAnotherStartIsAnotherSession) {
+  Leader leader = leader_on_pts(kShell, kHost, 3);
+  table.update({leader}, second(50));
+  leader.start += Seconds(40);
+  const auto change = table.update({leader}, second(52));
+  EXPECT_THAT(change.started, SizeIs(1));
+  EXPECT_THAT(change.ended, SizeIs(1));
+  EXPECT_EQ(only().id.start, leader.start);
+}
+
+TEST_F(SessionTableTest, LeadersWithoutATtyAreNoSessions) {
+  Leader leader = leader_on_pts(kShell, kHost, 3);
+  leader.tty.reset();
+  EXPECT_THAT(table.update({leader}, second(50)).started, IsEmpty());
+}
+
+TEST_F(SessionTableTest, ATerminalInsideIsNoSession) {
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 7)}, second(50)).started, IsEmpty());
+}
+
+TEST_F(SessionTableTest, NotBeforeTheHostProgramBecameTheShell) {
+  shell(kShell, "/usr/sbin/sshd");
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(50)).started, IsEmpty());
+  shell(kShell);
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).started, SizeIs(1));
+}
+
+TEST_F(SessionTableTest, WhatCannotBeResolvedIsTriedAgain) {
+  proc.end(kHost);
+  const auto change = table.update({leader_on_pts(kShell, kHost, 3)}, second(50));
+  EXPECT_THAT(change.started, IsEmpty());
+  EXPECT_THAT(change.problems, IsEmpty());
+  proc.add({.pid = kHost, .executable = "/usr/sbin/sshd", .masters = {{8, 3}}});
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).started, SizeIs(1));
+}
+
+TEST_F(SessionTableTest, AProblemIsToldOnce) {
+  proc.file(kHost, "stat", "nonsense");
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(50)).problems, SizeIs(1));
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).problems, IsEmpty());
+}
+
+TEST_F(SessionTableTest, TheClockOfAFreshLoginStartsWithIt) {
+  table.update({}, second(50));
+  table.update({fresh(51)}, second(52));
+  EXPECT_EQ(only().clock_start, second(51));
+}
+
+TEST_F(SessionTableTest, AtTheFirstScanNobodyKnowsWhatWasTypedBefore) {
+  table.update({fresh(51)}, second(52));
+  EXPECT_EQ(only().clock_start, second(52));
+}
+
+TEST_F(SessionTableTest, ALeaderOlderThanTheScanBeforeMayHaveFlushedWhatWasTyped) {
+  table.update({}, second(50));
+  table.update({fresh(49)}, second(52));
+  EXPECT_EQ(only().clock_start, second(52));
+}
+
+TEST_F(SessionTableTest, TypedBeforeItWasFound) {
+  table.update({}, second(50));
+  Leader leader = fresh(51);
+  leader.no_input_yet = false;
+  table.update({leader}, second(52));
+  EXPECT_EQ(only().clock_start, second(52));
+}
+
+TEST_F(SessionTableTest, AFreshLoginThatWasResolvedLate) {
+  shell(kShell, "/usr/sbin/sshd");
+  table.update({}, second(50));
+  table.update({fresh(51)}, second(52));
+  shell(kShell);
+  table.update({fresh(51)}, second(54));
+  EXPECT_EQ(only().clock_start, second(51));
+}
+
+TEST_F(SessionTableTest, OnceTypedIsTypedAlsoIfTheBufferIsEmptyLater) {
+  shell(kShell, "/usr/sbin/sshd");
+  table.update({}, second(50));
+  Leader typed = fresh(51);
+  typed.no_input_yet = false;
+  table.update({typed}, second(52));
+  shell(kShell);
+  table.update({fresh(51)}, second(54));
+  EXPECT_EQ(only().clock_start, second(54));
+}
+
+TEST_F(SessionTableTest, TheForegroundProgram) {
+  constexpr pid_t kVim = 5'000'030;
+  Leader leader = leader_on_pts(kShell, kHost, 3);
+  table.update({leader}, second(50));
+  leader.foreground_pgrp = kVim;
+  proc.add({.pid = kVim, .parent = kShell, .comm = "bash"});
+  table.update({leader}, second(52));
+  EXPECT_EQ(only().foreground_pgrp, kVim);
+  EXPECT_EQ(only().foreground, "bash");
+  proc.add({.pid = kVim, .parent = kShell, .comm = "v\x1b[2Jim (x)"});
+  table.update({leader}, second(54));
+  EXPECT_EQ(only().foreground, "v\x1b[2Jim (x)");
+  // The group goes on without its leader.
+  proc.end(kVim);
+  table.update({leader}, second(56));
+  EXPECT_EQ(only().foreground, "v\x1b[2Jim (x)");
+  leader.foreground_pgrp = 0;
+  table.update({leader}, second(58));
+  EXPECT_EQ(only().foreground, "");
+}
+
+TEST_F(SessionTableTest, OnlyWhatIsReachedThroughTheGivenProcess) {
+  for (const pid_t pid : {kListener, kHost}) {
+    SessionTable narrow(proc.procfs(), clock, {default_host_programs(), {pid}});
+    EXPECT_THAT(narrow.update({leader_on_pts(kShell, kHost, 3)}, second(50)).started, SizeIs(1));
+  }
+  SessionTable other(proc.procfs(), clock, {default_host_programs(), {kShell, 5'000'040}});
+  proc.keyboard("tty1");
+  proc.add({.pid = 5'000'041, .executable = "/bin/bash", .loginuid = 0});
+  Leader console = leader_on_console(5'000'041, kInit, 4, 1);
+  console.loginuid = 0;
+  EXPECT_THAT(other.update({leader_on_pts(kShell, kHost, 3), console}, second(50)).started,
+              IsEmpty());
+}
+
+TEST_F(SessionTableTest, AConsoleFromGettyToShellUnderOneIdentity) {
+  proc.keyboard("tty1");
+  proc.add({.pid = kShell, .executable = "/sbin/agetty"});
+  Leader leader = leader_on_console(kShell, kInit, 4, 1);
+  leader.no_input_yet = true;
+  leader.start = second(51);
+  table.update({}, second(50));
+  EXPECT_THAT(table.update({leader}, second(52)).started, IsEmpty());
+  proc.add({.pid = kShell, .executable = "/usr/bin/login"});
+  EXPECT_THAT(table.update({leader}, second(54)).started, IsEmpty());
+  leader.loginuid = 0;
+  EXPECT_THAT(table.update({leader}, second(56)).started, SizeIs(1));
+  EXPECT_EQ(only().kind, Kind::console);
+  EXPECT_EQ(only().tty_name, "tty1");
+  EXPECT_EQ(only().user, "root");
+  EXPECT_EQ(only().host, 0);
+  EXPECT_EQ(only().clock_start, second(56));
+}
+
+TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileAGraphicalSessionHasItsKeyboard) {
+  proc.keyboard("tty2");
+  proc.add({.pid = kShell, .executable = "/bin/bash"});
+  Leader leader = leader_on_console(kShell, kInit, 4, 2);
+  leader.loginuid = 0;
+  EXPECT_THAT(table.update({leader}, second(50)).started, SizeIs(1));
+  std::filesystem::remove(proc.path() + "/" + std::to_string(::getpid()) + "/root/dev/tty2");
+  EXPECT_THAT(table.update({leader}, second(52)).ended, SizeIs(1));
+  EXPECT_THAT(table.sessions(), IsEmpty());
+  proc.keyboard("tty2");
+  EXPECT_THAT(table.update({leader}, second(54)).started, SizeIs(1));
+  EXPECT_EQ(only().clock_start, second(54));
+}
+
+TEST_F(SessionTableTest, TelnetWalksThroughLogin) {
+  constexpr pid_t kLogin = 5'000'050;
+  proc.add({.pid = kHost, .executable = "/usr/sbin/in.telnetd", .masters = {{3, 3}}});
+  proc.add({.pid = kLogin, .parent = kHost, .executable = "/bin/login"});
+  Leader login = leader_on_pts(kLogin, kHost, 3, 0);
+  EXPECT_THAT(table.update({login}, second(50)).started, IsEmpty());
+  Leader shell = leader_on_pts(kShell, kLogin, 3, 0);
+  EXPECT_THAT(table.update({shell}, second(52)).started, SizeIs(1));
+  EXPECT_EQ(only().kind, Kind::telnet);
+  EXPECT_EQ(only().host, kHost);
+  EXPECT_EQ(only().sshd, AcceptingSshd());
+}
+
+TEST_F(SessionTableTest, AnUnknownUserIsANumberInNoGroup) {
+  proc.add({.pid = kHost,
+            .parent = kListener,
+            .executable = "/usr/sbin/sshd",
+            .uid = 4'100'000'000,
+            .masters = {{8, 3}}});
+  table.update({leader_on_pts(kShell, kHost, 3)}, second(50));
+  EXPECT_EQ(only().user, "4100000000");
+  EXPECT_EQ(only().gid, static_cast<gid_t>(-1));
+}
+
+}  // namespace
+}  // namespace idlewarden
