@@ -6,7 +6,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
+
 #include <sys/socket.h>
 
 #include <charconv>
@@ -17,6 +17,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "enforce/pidfd.h"
 
 namespace idlewarden {
 namespace {

@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/pidfd.h>
+
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <termios.h>
@@ -18,6 +18,7 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "enforce/own_scope.h"
+#include "enforce/pidfd.h"
 #include "enforce/stuck_host.h"
 #include "enforce/tty_of.h"
 

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "enforce/stuck_host.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <thread>
+
+#include "base/unique_fd.h"
+#include "enforce/pidfd.h"
+
+namespace idlewarden {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A process that holds one end of a TCP connection of loopback, and the test the other.
+class StuckHostTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    auto* const name = reinterpret_cast<sockaddr*>(&address);
+    ASSERT_EQ(::bind(listener.get(), name, size), 0);
+    ASSERT_EQ(::listen(listener.get(), 1), 0);
+    ASSERT_EQ(::getsockname(listener.get(), name, &size), 0);
+    peer = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(peer.get(), name, size), 0);
+    UniqueFd own(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    ASSERT_TRUE(own);
+    sigset_t before;
+    sigset_t set = orders();
+    sigprocmask(SIG_BLOCK, &set, &before);  // so that no order comes too early
+    host = ::fork();
+    if (host == 0) serve(own.get());
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+    pidfd = UniqueFd(::pidfd_open(host, 0));
+    ASSERT_TRUE(pidfd);
+  }
+  void TearDown() override {
+    if (host <= 0) return;
+    ::kill(host, SIGKILL);
+    ::waitpid(host, nullptr, 0);
+  }
+  static sigset_t orders() {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    return set;
+  }
+  // SIGUSR1: floods the connection until it takes no more. SIGUSR2: makes a child.
+  [[noreturn]] static void serve(int connection) {
+    const sigset_t set = orders();
+    for (;;) {
+      int signal = 0;
+      sigwait(&set, &signal);
+      if (signal == SIGUSR2 && ::fork() == 0) {
+        ::alarm(10);
+        ::pause();
+      }
+      const std::string text(65536, 'x');
+      while (signal == SIGUSR1 && ::send(connection, text.data(), text.size(), MSG_DONTWAIT) > 0) {
+      }
+    }
+  }
+  void tell(int signal) {
+    ::kill(host, signal);
+    std::this_thread::sleep_for(milliseconds(300));
+  }
+  bool look() { return stuck.look(Procfs(), host, pidfd.get()); }
+  void drain() {
+    std::string buffer(1 << 20, '\0');
+    while (::recv(peer.get(), buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+      std::this_thread::sleep_for(milliseconds(20));
+    }
+  }
+
+  UniqueFd peer;
+  UniqueFd pidfd;
+  pid_t host = 0;
+  StuckHost stuck;
+};
+
+TEST_F(StuckHostTest, WithoutOutputItIsNot) {
+  EXPECT_FALSE(look());
+}
+
+TEST_F(StuckHostTest, WithOutputThatNobodyTakesItIs) {
+  tell(SIGUSR1);
+  EXPECT_TRUE(look());
+  EXPECT_TRUE(look());
+}
+
+TEST_F(StuckHostTest, WhileThePeerTakesAnythingItIsNot) {
+  tell(SIGUSR1);
+  EXPECT_TRUE(look());
+  drain();
+  EXPECT_FALSE(look());
+}
+
+TEST_F(StuckHostTest, WithAnotherChildItHasOtherWork) {
+  tell(SIGUSR1);
+  tell(SIGUSR2);
+  EXPECT_FALSE(look());
+  const auto child = other_child(Procfs(), host, 0);
+  ASSERT_TRUE(child);
+  ASSERT_GT(*child, 0);
+  EXPECT_EQ(other_child(Procfs(), host, *child), 0);
+  ::kill(*child, SIGKILL);
+  std::this_thread::sleep_for(milliseconds(100));
+  EXPECT_TRUE(look());  // a zombie is no work
+}
+
+TEST_F(StuckHostTest, WhatCannotBeLookedAtIsNot) {
+  EXPECT_FALSE(stuck.look(Procfs("/nonexistent"), host, pidfd.get()));
+  EXPECT_EQ(other_child(Procfs("/nonexistent"), host, 0), std::nullopt);
+}
+
+}  // namespace
+}  // namespace idlewarden
