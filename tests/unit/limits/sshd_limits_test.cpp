@@ -67,5 +67,151 @@ TEST_F(SshdLimits, CarryTheirProvenance) {
   EXPECT_EQ(sources[1].reason, "multiplies ClientAliveInterval of line 3");
 }
 
+TEST_F(SshdLimits, ClientAliveIsMultiplied) {
+  const auto reason = [&](const std::string& content) { return limits(content).at(0).reason; };
+  EXPECT_EQ(reason("ClientAliveInterval 1h30m\n"), "1h30m x 3");
+  EXPECT_EQ(
+      reason("ClientAliveInterval 10m\nClientAliveCountMax 0\n"),
+      "10m, CountMax 0 (OpenSSH before 8.2 ended an idle session then; since 8.2 it never does)");
+  EXPECT_EQ(reason("ClientAliveInterval 0\n"), "0 turns it off");
+  EXPECT_THAT(in_force("ClientAliveInterval 0\nClientAliveCountMax 5\n"), IsEmpty());
+  EXPECT_THAT(in_force("ClientAliveInterval 2147483647\nClientAliveCountMax 2147483647\n"),
+              ElementsAre(Seconds(2147483647)));
+  const auto alone = limits("ClientAliveCountMax 2\n");
+  ASSERT_THAT(alone, SizeIs(1));
+  EXPECT_EQ(alone[0].limit, std::nullopt);
+  EXPECT_EQ(alone[0].reason, "says nothing without ClientAliveInterval");
+}
+
+TEST_F(SshdLimits, ClientAliveIsPutTogetherFromSeveralPlaces) {
+  const std::string content = "ClientAliveInterval 5m\nMatch User alice\nClientAliveCountMax 2\n";
+  EXPECT_EQ(limits(content).at(0).limit, Seconds(600));
+  EXPECT_EQ(limits(content, Kind::ssh, "bob").at(0).limit, Seconds(900));
+}
+
+TEST_F(SshdLimits, LosersSayWhy) {
+  tree_.file("/etc/ssh/late", "ClientAliveInterval 8\n");
+  const auto sources = limits(
+      "ClientAliveInterval 5\n"
+      "ClientAliveInterval 6\n"
+      "Include late\n"
+      "Match User bob\n"
+      "ClientAliveInterval 7\n");
+  ASSERT_THAT(sources, SizeIs(4));
+  EXPECT_EQ(sources[0].limit, Seconds(15));
+  EXPECT_EQ(sources[1].reason, "line 1 came first");
+  EXPECT_EQ(sources[2].reason, "/etc/ssh/sshd_config:1 came first");
+  EXPECT_EQ(sources[3].reason, "Match User bob does not match");
+  for (std::size_t i = 1; i < sources.size(); ++i) {
+    EXPECT_EQ(sources[i].limit, std::nullopt);
+    EXPECT_FALSE(sources[i].conditional);
+  }
+}
+
+TEST_F(SshdLimits, AMatchingBlockOverrides) {
+  const auto sources = limits(
+      "ClientAliveInterval 5\n"
+      "Match User alice\n"
+      "ClientAliveInterval 6\n"
+      "Match Group x,!y\n"
+      "ClientAliveInterval 7\n"
+      "Match User a*\n"
+      "ClientAliveInterval 8\n");
+  ASSERT_THAT(sources, SizeIs(4));
+  EXPECT_EQ(sources[0].reason, "Match User alice (line 2) matches and overrides it");
+  EXPECT_EQ(sources[1].limit, Seconds(18));
+  EXPECT_EQ(sources[2].reason, "Match Group x,!y does not match");
+  EXPECT_EQ(sources[3].reason, "line 3 came first");
+}
+
+TEST_F(SshdLimits, WhatIsNotDecidedIsConditional) {
+  const auto sources = limits("Match Host *.example.com\nClientAliveInterval 5\n");
+  ASSERT_THAT(sources, SizeIs(1));
+  EXPECT_TRUE(sources[0].conditional);
+  EXPECT_EQ(sources[0].limit, std::nullopt);
+  EXPECT_EQ(sources[0].reason,
+            "Match Host *.example.com is not decided: not all that it asks for is known");
+}
+
+TEST_F(SshdLimits, OptionsOfTheCommandLine) {
+  const auto config = load("ClientAliveInterval 5\n", {"ClientAliveInterval=1m"});
+  const auto sources = config.limits({}, Kind::ssh);
+  ASSERT_THAT(sources, SizeIs(2));
+  EXPECT_EQ(sources[0].where, (Where{"sshd -o", 0, 0}));
+  EXPECT_EQ(sources[0].text, "ClientAliveInterval=1m");
+  EXPECT_EQ(sources[0].limit, Seconds(180));
+  EXPECT_EQ(sources[1].reason, "-o on the command line of sshd came first");
+}
+
+TEST_F(SshdLimits, AFileIncludedTwiceIsToldOfOnce) {
+  tree_.file("/etc/ssh/common", "ClientAliveInterval 5\nClientAliveInterval 6\n");
+  const auto sources = limits("Match User bob\nInclude common\nMatch User alice\nInclude common\n");
+  ASSERT_THAT(sources, SizeIs(2));
+  EXPECT_EQ(sources[0].reason, "Match User bob does not match");
+  EXPECT_EQ(sources[1].limit, Seconds(15));
+}
+
+struct Channels {
+  const char* line;
+  std::vector<Seconds> shell;    // limits for a session with a pty
+  std::vector<Seconds> command;  // and for one without
+};
+
+TEST_F(SshdLimits, ChannelTimeoutForShellsAndForCommands) {
+  using S = Seconds;
+  for (const Channels& c : std::initializer_list<Channels>{
+           {"session:shell=5m", {S(300)}, {}},
+           {"session:command=5m", {}, {S(300)}},
+           {"session:subsystem:sftp=5m", {}, {S(300)}},
+           {"session:subsystem:netconf=5m", {}, {S(300)}},
+           {"session:subsystem:*=5m", {}, {S(300)}},
+           {"session:*=5m", {S(300)}, {S(300)}},
+           {"session*=5m", {S(300)}, {S(300)}},
+           {"*=5m", {S(300)}, {S(300)}},
+           {"*:shell=5m", {S(300)}, {}},
+           {"session=5m", {S(300)}, {S(300)}},  // matches no shell, but it is what was meant
+           {"global=5m", {S(300)}, {S(300)}},
+           {"none", {}, {}},
+           {"direct-tcpip=5m x11-connection=1h", {}, {}},
+           {"session:shell=0", {}, {}},
+           {"session:shell=0 session:*=5m", {}, {S(300)}},  // the first that fits
+           {"session:shell=10m session:*=5m", {S(600)}, {S(300)}},
+           {"session:shell=10m session=5m", {S(600), S(300)}, {S(300)}},
+           {"session:command=10m session:subsystem:sftp=5m", {}, {S(600), S(300)}},
+           {"SESSION:SHELL=5m", {}, {}},
+           {"\"session:shell=5m\" # quoted", {S(300)}, {}},
+       }) {
+    const std::string content = std::string("ChannelTimeout ") + c.line + "\n";
+    EXPECT_EQ(in_force(content, Kind::ssh), c.shell) << c.line;
+    EXPECT_EQ(in_force(content, Kind::ssh_nopty), c.command) << c.line;
+  }
+}
+
+TEST_F(SshdLimits, WhatSshdIgnoresOfChannelTimeoutIsSaid) {
+  const auto reason = [&](const std::string& content) { return limits(content).at(0).reason; };
+  EXPECT_EQ(reason("ChannelTimeout session:shell=5m\n"), "session:shell=5m");
+  EXPECT_EQ(reason("ChannelTimeout session=5m\n"),
+            "session=5m (sshd calls a shell session:shell, so it never applies this)");
+  EXPECT_EQ(reason("Match all\nChannelTimeout session:*=5m\n"),
+            "session:*=5m (inside Match sshd applies it only since 10.5)");
+  EXPECT_EQ(reason("ChannelTimeout none\n"), "none turns it off");
+  EXPECT_EQ(reason("ChannelTimeout session:shell=0s\n"), "session:shell=0s: 0 turns it off");
+  EXPECT_EQ(reason("ChannelTimeout direct-tcpip=1h\n"), "it names no channel type of a shell");
+  EXPECT_EQ(reason("ChannelTimeout # nothing\n"), "it names no channel type");
+}
+
+TEST_F(SshdLimits, ChannelTimeoutPointsAtTheElement) {
+  const auto sources = limits("ChannelTimeout direct-tcpip=1h session:shell=5m global=1h\n");
+  ASSERT_THAT(sources, SizeIs(2));
+  EXPECT_EQ(sources[0].where, (Where{kFile, 1, 32}));
+  EXPECT_EQ(sources[1].where, (Where{kFile, 1, 49}));
+}
+
+TEST_F(SshdLimits, AreNoneForWhatSshdDoesNotHost) {
+  for (const Kind kind : {Kind::console, Kind::serial, Kind::mosh, Kind::dropbear, Kind::telnet}) {
+    EXPECT_THAT(limits("ClientAliveInterval 5\nChannelTimeout *=5m\n", kind), IsEmpty());
+  }
+}
+
 }  // namespace
 }  // namespace idlewarden
