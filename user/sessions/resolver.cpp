@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <systemd/sd-login.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>

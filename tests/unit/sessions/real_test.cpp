@@ -126,6 +126,64 @@ TEST_F(RealSshd, TerminalsInsideALoginAreNoSessions) {
   EXPECT_EQ(table.find(outer)->foreground, "script");
 }
 
+TEST_F(RealSshd, ATmuxServerBelongsToNobody) {
+  if (::access("/usr/bin/tmux", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/tmux here";
+  const test::SshServer server("");
+  const test::Account erin = test::add_account("erin");
+  server.authorize(erin);
+  SessionTable table = table_of(server.pid());
+  test::SshLogin login(server, erin);
+  ASSERT_TRUE(reaches(table, 1));
+  const SessionId outer = table.sessions().begin()->first;
+  const std::string socket = erin.home + "/tmux";
+  login.command("tmux -f /dev/null -S " + socket + " new-session 'exec sleep 60'");
+  const auto terminals = [&] {
+    return std::ranges::count(leaders_from_proc(), table.find(outer)->uid, &Leader::uid);
+  };
+  EXPECT_TRUE(eventually(table, [&] { return terminals() == 2; }));
+  EXPECT_TRUE(reaches(table, 1));
+  EXPECT_EQ(table.sessions().begin()->first, outer);
+  EXPECT_EQ(test::run({"/usr/bin/tmux", "-S", socket, "kill-server"}).status, 0);
+}
+
+TEST_F(RealSshd, TwoTerminalsOfOneConnection) {
+  const test::SshServer server("");
+  const test::Account frank = test::add_account("frank");
+  server.authorize(frank);
+  SessionTable table = table_of(server.pid());
+  const std::string shared = "ControlPath=" + frank.home + "/shared";
+  test::SshLogin first(server, frank, {"-o", "ControlMaster=yes", "-o", shared});
+  test::SshLogin second(server, frank, {"-o", shared});
+  ASSERT_TRUE(reaches(table, 2));
+  const Session& a = table.sessions().begin()->second;
+  const Session& b = table.sessions().rbegin()->second;
+  EXPECT_EQ(a.host, b.host);
+  EXPECT_EQ(a.remote, b.remote);
+  EXPECT_NE(a.tty_name, b.tty_name);
+  second.command("exit");
+  EXPECT_TRUE(reaches(table, 1));
+}
+
+// As inetd(8) and socket activation do it: no listener, and here no network socket either.
+TEST_F(RealSshd, AnSshdForOneConnection) {
+  const test::SshServer server("");
+  const test::Account grace = test::add_account("grace");
+  server.authorize(grace);
+  const test::SshLogin login(server, grace,
+                             {"-o", "ProxyCommand=/usr/sbin/sshd -i -f " + server.config_file()});
+  SessionTable table(Procfs(), clock, {});
+  const Session* session = nullptr;
+  ASSERT_TRUE(eventually(table, [&] {
+    for (const auto& [id, s] : table.sessions()) {
+      if (s.user == "grace") session = &s;
+    }
+    return session != nullptr;
+  }));
+  EXPECT_EQ(session->sshd, AcceptingSshd());
+  EXPECT_EQ(session->remote, std::nullopt);
+  EXPECT_EQ(session->local, std::nullopt);
+}
+
 TEST_F(RealSshd, OnlyTheAskedForHost) {
   const test::SshServer one("");
   const test::SshServer other("");
