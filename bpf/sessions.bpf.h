@@ -30,7 +30,8 @@ static __always_inline void add_tty(struct idlewarden_leader *row, struct tty_st
 	row->tty_index = BPF_CORE_READ(tty, index);
 	row->tty_minor = BPF_CORE_READ(tty, driver, minor_start) + row->tty_index;
 	row->foreground_pgrp = foreground_pgrp(tty);
-	buffer = BPF_CORE_READ(tty, port, buf.head);
+	/* The buffer that the next byte goes to: the writer itself moves it, not a worker. */
+	buffer = BPF_CORE_READ(tty, port, buf.tail);
 	row->flip = (__u64)buffer;
 	row->flip_used = BPF_CORE_READ(buffer, used);
 	add_line_discipline(row, tty);

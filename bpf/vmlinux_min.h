@@ -137,7 +137,7 @@ struct tty_buffer {
 	int used;
 };
 struct tty_bufhead {
-	struct tty_buffer *head;
+	struct tty_buffer *tail;
 };
 struct tty_port {
 	struct tty_bufhead buf;

@@ -15,7 +15,8 @@
 namespace idlewarden {
 
 struct KernelOptions {
-  std::optional<Backend> backend;  // none: fentry, kprobe, sampler, the first that works
+  std::optional<Backend> backend =
+      std::nullopt;  // none: fentry, kprobe, sampler, the first that works
   bool record_output = false;
   bool ignore_terminal_replies = true;
   // Maps and links stay pinned here when the daemon ends; empty: nothing is pinned.

@@ -50,6 +50,7 @@ std::string kernel_words(std::string_view log) {
     if (line.starts_with("libbpf: ")) line.remove_prefix(8);
     if (line.empty() || has(line, "BPF program load failed")) continue;
     if (line.starts_with("permission error while running as root")) continue;
+    if (has(line, "failed to load") || has(line, "failed to auto-attach")) continue;
     if (line.starts_with("processed ") || has(line, "END PROG LOAD LOG")) break;
     words = line;
     if (!verifier) break;
