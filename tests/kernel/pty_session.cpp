@@ -24,8 +24,13 @@ pid_t fork_leader(int slave) {
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGHUP, SIG_IGN);
-    const bool leads = setsid() > 0 && (slave < 0 || ioctl(slave, TIOCSCTTY, 0) == 0);
-    if (!leads || write(ready[1], "!", 1) != 1) _exit(1);
+    // Nothing of the test's is held on to, neither a master nor the lock on a pin folder.
+    dup2(ready[1], STDOUT_FILENO);
+    if (slave >= 0) dup2(slave, STDIN_FILENO);
+    close_range(STDERR_FILENO + 1, ~0U, 0);
+    const bool leads = setsid() > 0 && (slave < 0 || ioctl(STDIN_FILENO, TIOCSCTTY, 0) == 0);
+    if (!leads || write(STDOUT_FILENO, "!", 1) != 1) _exit(1);
+    close(STDOUT_FILENO);
     for (;;) pause();
   }
   close(ready[1]);
