@@ -19,6 +19,8 @@ constexpr std::array<Rung, 2> kRungs{{{SIGTERM, "SIGTERM"}, {SIGKILL, "SIGKILL"}
 
 // There is no descriptor for "the peer has taken the rest", so a host process is looked at again.
 constexpr Nanoseconds kHostLook = std::chrono::milliseconds(100);
+// Whatever the grace: a peer on a slow line is not dead.
+constexpr Seconds kHostPatience{1};
 
 }  // namespace
 
@@ -35,7 +37,7 @@ Ending::Progress Ending::advance(BootTime now, bool connection_is_shared) {
   if (alive.leader && !leader_gone_at_) return climb(leader_, true, now);
   if (!leader_gone_at_) {
     leader_gone_at_ = now;
-    host_.next = now + plan_.grace;
+    host_.next = now + std::max(plan_.grace, kHostPatience);
   }
   if (survivors_due_ && connection_is_shared) {
     steps_ += ", survivors left alone: another session lives on the connection";

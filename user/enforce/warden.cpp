@@ -39,12 +39,18 @@ struct Warden::Entry {
   // What a state other than active is about.
   Cause cause = Cause::idle;
   BootTime since{};
+  // What the newest second look knew; the caller's list may lag behind it.
+  BootTime known_active{};
   std::optional<BootTime> warned_at;
   bool announced = false;  // something that has to be taken back when the session resumes
   std::array<Told, 2> told;
   std::unique_ptr<Ending> ending;
   bool seen = false;  // in the list of this step
 
+  // What makes no sense stays as it is: due() knows what to make of it.
+  void update(BootTime& last_activity) const {
+    if (last_activity >= BootTime{}) last_activity = std::max(last_activity, known_active);
+  }
   Told& told_of(const Due& d) {
     Told& t = told[static_cast<std::size_t>(d.cause)];
     if (t.since != d.since) t = Told{.since = d.since};
@@ -73,14 +79,6 @@ struct Warden::Round {
                                                    .idle = idle_time(o, now),
                                                    .limit = d.limit,
                                                    .detail = std::move(detail)});
-  }
-
-  // The second look; nullopt, and another try in a second, when the session is not there any more.
-  std::optional<Observation> look_again(const SessionId& id, Told& told) {
-    auto fresh = recheck(id);
-    if (fresh && fresh->session && fresh->verdict && fresh->session->id == id) return fresh;
-    postpone(told, kRetryGone);
-    return std::nullopt;
   }
 
   void postpone(Told& told, Nanoseconds by) {
@@ -158,7 +156,8 @@ bool Warden::untouchable(const Observation& o) const {
          settings_.protected_leaders.contains(o.session->id.leader) || o.session->id.leader <= 0;
 }
 
-void Warden::judge(Entry& entry, const Observation& o, Round& round) {
+void Warden::judge(Entry& entry, Observation o, Round& round) {
+  entry.update(o.last_activity);
   const auto d = due(o, round.now);
   const bool hands_off = untouchable(o);
   round.settle(entry, o, d, hands_off);
@@ -174,85 +173,94 @@ void Warden::judge(Entry& entry, const Observation& o, Round& round) {
   expire(entry, o, *d, round);
 }
 
+// The second look. nullopt: the session is not there any more, or is not to be treated like this.
+std::optional<Warden::Second> Warden::look_again(Entry& entry, const SessionId& id,
+                                                 const Due& first, bool hands_off, Round& round) {
+  auto fresh = round.recheck(id);
+  if (!fresh || !fresh->session || !fresh->verdict || fresh->session->id != id) {
+    round.postpone(entry.told_of(first), kRetryGone);
+    return std::nullopt;
+  }
+  entry.update(fresh->last_activity);
+  entry.known_active = round.now - idle_time(*fresh, round.now);
+  const auto d = due(*fresh, round.now);
+  const bool same_hands = untouchable(*fresh) == hands_off;
+  round.settle(entry, *fresh, d, untouchable(*fresh));
+  if (!same_hands) round.wake(round.now + kRetryGone);
+  if (!d || !same_hands) return std::nullopt;
+  return Second{*fresh, *d};
+}
+
 void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round) {
   if (round.now < d.at) return round.wake(d.at);
-  Told& told = entry.told_of(d);
-  if (told.would_terminate) return entry.enter(State::expired, d);
-  if (round.now < told.retry_at) return round.wake(told.retry_at);
-  const auto fresh = round.look_again(o.session->id, told);
-  if (!fresh) return;
-  const auto d2 = due(*fresh, round.now);
-  const bool hands_off = untouchable(*fresh);
-  round.settle(entry, *fresh, d2, hands_off);
-  if (!hands_off) return round.wake(round.now + kRetryGone);
-  if (!d2) return;
-  if (round.now < d2->at) return round.wake(d2->at);
-  entry.enter(State::expired, *d2);
-  entry.told_of(*d2).would_terminate = entry.announced = true;
+  if (entry.told_of(d).would_terminate) return entry.enter(State::expired, d);
+  if (round.now < entry.told_of(d).retry_at) return round.wake(entry.told_of(d).retry_at);
+  const auto second = look_again(entry, o.session->id, d, true, round);
+  if (!second) return;
+  if (round.now < second->due.at) return round.wake(second->due.at);
+  entry.enter(State::expired, second->due);
+  if (std::exchange(entry.told_of(second->due).would_terminate, true)) return;
+  entry.announced = true;
   const bool guarded = settings_.protected_leaders.contains(o.session->id.leader);
-  round.say(Happened::would_terminate, *fresh, *d2,
+  round.say(Happened::would_terminate, second->o, second->due,
             guarded ? "spared in every mode: idlewarden itself runs in it" : "");
 }
 
-void Warden::warn(Entry& entry, const Observation& o, const Due& stale, Round& round) {
-  const SessionId& id = o.session->id;
-  Told& told = entry.told_of(stale);
+void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const auto grip = terminator_.seize(*o.session);
-  if (!grip && grip.error().code == ESRCH) return round.postpone(told, kRetryGone);
-  const auto fresh = round.look_again(id, told);
-  if (!fresh) return;
-  const auto d = due(*fresh, round.now);
-  const bool hands_off = untouchable(*fresh);
-  round.settle(entry, *fresh, d, hands_off);
-  if (!d) return;
-  if (hands_off) return round.wake(round.now + kRetryGone);
-  if (round.now < d->warn_at()) return round.wake(d->warn_at());
+  if (!grip && grip.error().code == ESRCH) return round.postpone(entry.told_of(first), kRetryGone);
+  const auto second = look_again(entry, o.session->id, first, false, round);
+  if (!second) return;
+  const auto& [fresh, d] = *second;
+  if (round.now < d.warn_at()) return round.wake(d.warn_at());
 
-  entry.enter(State::warned, *d);
+  entry.enter(State::warned, d);
   entry.warned_at = round.now;
   entry.announced = true;
-  const BootTime end = ends_at(*d, entry.warned_at);
-  const std::string text =
-      render_message(fresh->verdict->messages.warn, *fresh, *d, end, round.now);
-  const Result<void> said = !grip          ? std::unexpected(grip.error())
-                            : text.empty() ? Result<void>()
-                                           : (*grip)->say(text);
-  round.say(Happened::warned, *fresh, *d,
+  const BootTime end = ends_at(d, entry.warned_at);
+  const std::string text = render_message(fresh.verdict->messages.warn, fresh, d, end, round.now);
+  Result<void> said;
+  if (!grip) said = std::unexpected(grip.error());
+  if (grip && !text.empty()) said = (*grip)->say(text);
+  round.say(Happened::warned, fresh, d,
             said ? "" : "the warning could not be written: " + said.error().text());
   round.wake(end);
 }
 
-void Warden::expire(Entry& entry, const Observation& o, const Due& d, Round& round) {
-  Told& told = entry.told_of(d);
-  if (cap_reached()) {
-    entry.enter(State::held, d);
-    if (!begun_.empty()) round.wake(begun_.front() + kWindow);
-    if (std::exchange(told.held, true)) return;
-    entry.announced = true;
-    round.say(Happened::held, o, d,
-              fmt::format("{} sessions were ended within a minute, the most that is allowed",
-                          settings_.max_per_minute));
-    return;
-  }
-  entry.enter(State::expired, d);
+void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round& round) {
+  if (cap_reached()) return hold(entry, o, first, round);
+  entry.enter(State::expired, first);
   auto grip = terminator_.seize(*o.session);
-  if (!grip && grip.error().code == ESRCH) return round.postpone(told, kRetryGone);
-  const auto fresh = round.look_again(o.session->id, told);
-  if (!fresh) return;
-  const auto d2 = due(*fresh, round.now);
-  const bool hands_off = untouchable(*fresh);
-  round.settle(entry, *fresh, d2, hands_off);
-  if (!d2) return;
-  if (hands_off) return round.wake(round.now + kRetryGone);
-  const BootTime end = ends_at(*d2, entry.warned_at);
-  if (round.now < end || entry.state == State::active) {
-    return round.wake(std::max(d2->warn_at(), round.now + kRetryGone));
+  if (!grip && grip.error().code == ESRCH) return round.postpone(entry.told_of(first), kRetryGone);
+  const auto second = look_again(entry, o.session->id, first, false, round);
+  if (!second) return;
+  const auto& [fresh, d] = *second;
+  if (entry.state == State::active || round.now < ends_at(d, entry.warned_at)) {
+    return round.wake(std::max(d.warn_at(), round.now + kRetryGone));
   }
-  if (grip) return begin(entry, *fresh, *d2, std::move(*grip), round);
+  if (!grip) return fail(entry, fresh, d, grip.error(), round);
+  begin(entry, fresh, d, std::move(*grip), round);
+}
+
+void Warden::hold(Entry& entry, const Observation& o, const Due& first, Round& round) {
+  entry.enter(State::held, first);
+  if (!begun_.empty()) round.wake(begun_.front() + kWindow);
+  if (entry.told_of(first).held) return;
+  const auto second = look_again(entry, o.session->id, first, false, round);
+  if (!second || entry.state != State::held) return;
+  if (std::exchange(entry.told_of(second->due).held, true)) return;
+  entry.announced = true;
+  round.say(Happened::held, second->o, second->due,
+            fmt::format("the cap of {} sessions a minute is reached", settings_.max_per_minute));
+}
+
+void Warden::fail(Entry& entry, const Observation& o, const Due& d, const Error& why,
+                  Round& round) {
+  Told& told = entry.told_of(d);
   round.postpone(told, kRetryFailed);
   if (std::exchange(told.failed, true)) return;
   entry.announced = true;
-  round.say(Happened::terminate_failed, *fresh, *d2, grip.error().text());
+  round.say(Happened::terminate_failed, o, d, why.text());
 }
 
 void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
@@ -263,14 +271,7 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
   // Whether it can be read does not matter any more.
   if (!text.empty()) (void)grip->say(text);
   begun_.push_back(round.now);
-  if (const auto hung_up = grip->hang_up(); !hung_up) {
-    Told& told = entry.told_of(d);
-    round.postpone(told, kRetryFailed);
-    if (std::exchange(told.failed, true)) return;
-    entry.announced = true;
-    round.say(Happened::terminate_failed, o, d, hung_up.error().text());
-    return;
-  }
+  if (const auto done = grip->hang_up(); !done) return fail(entry, o, d, done.error(), round);
   entry.enter(State::ending, d);
   entry.ending = std::make_unique<Ending>(std::move(grip),
                                           Ending::Plan{.cause = d.cause,

@@ -117,12 +117,20 @@ class Warden {
  private:
   struct Entry;
   struct Round;
-  void judge(Entry& entry, const Observation& o, Round& round);
+  struct Second {
+    Observation o;
+    Due due;
+  };
+  void judge(Entry& entry, Observation o, Round& round);
   void judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round);
-  void warn(Entry& entry, const Observation& o, const Due& stale, Round& round);
-  void expire(Entry& entry, const Observation& o, const Due& d, Round& round);
+  std::optional<Second> look_again(Entry& entry, const SessionId& id, const Due& first,
+                                   bool hands_off, Round& round);
+  void warn(Entry& entry, const Observation& o, const Due& first, Round& round);
+  void expire(Entry& entry, const Observation& o, const Due& first, Round& round);
+  void hold(Entry& entry, const Observation& o, const Due& first, Round& round);
   void begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
              Round& round);
+  void fail(Entry& entry, const Observation& o, const Due& d, const Error& why, Round& round);
   void advance(const SessionId& id, Entry& entry, Round& round);
   bool untouchable(const Observation& o) const;
   bool connection_is_shared(const SessionId& id, const Entry& entry, const Round& round) const;

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rest of world.h: what the warden does to it and asks of it.
+#pragma once
+
+#include "world.h"
+
+namespace idlewarden::test {
+
+class World::WorldGrip final : public Grip {
+ public:
+  WorldGrip(World& world, Life& life)
+      : world_(world), life_(life), seized_in_(world.step_number_) {}
+
+  Result<void> say(std::string_view) override {
+    world_.note(&life_, "is written to");
+    check_fresh();
+    if (life_.fault == no_write) return fail_errno("cannot write", EAGAIN);
+    return {};
+  }
+  Result<void> hang_up() override {
+    world_.note(&life_, "is hung up");
+    check_fresh();
+    world_.check_hang_up(life_);
+    world_.hang_ups_.push_back(world_.now_);
+    if (life_.fault == no_hang_up) return fail_errno("cannot hang up", EPERM);
+    ++world_.counts.hang_ups;
+    life_.hung_up_at = world_.now_;
+    life_.verdict_then = life_.verdict;
+    life_.has_tty = false;
+    if (life_.survives == 0) world_.die(life_);
+    return {};
+  }
+  Result<void> signal_leader(int signal) override {
+    world_.note(&life_, fmt::format("gets signal {}", signal));
+    if (signal == SIGCONT) return {};
+    const auto& v = life_.verdict_then;
+    const bool first = life_.signals.empty();
+    const BootTime before =
+        first ? life_.hung_up_at.value_or(BootTime{}) : life_.signals.back().second;
+    if (!life_.hung_up_at) world_.break_rule(life_, "a signal before the hang-up");
+    if (world_.now_ - before < v.grace) world_.break_rule(life_, "a signal within the grace");
+    if (signal != (first ? SIGTERM : SIGKILL) || life_.signals.size() > 1) {
+      world_.break_rule(life_, "signals out of order");
+    }
+    life_.signals.emplace_back(signal, world_.now_);
+    if (life_.survives < (signal == SIGTERM ? 2 : 3)) world_.die(life_);
+    return {};
+  }
+  Result<void> signal_host(int signal) override {
+    world_.note(&life_, fmt::format("has its host get signal {}", signal));
+    ++world_.counts.host_signals;
+    Host& host = world_.hosts_[static_cast<std::size_t>(life_.session.host)];
+    if (life_.alive || !life_.hung_up_at) world_.break_rule(life_, "its host before its leader");
+    if (!host.stuck) world_.break_rule(life_, "a host that is not stuck");
+    if (world_.shares_host(life_)) world_.break_rule(life_, "a host that others live on");
+    if (signal == SIGKILL || (signal == SIGTERM && !host.survives_term)) host.alive = false;
+    return {};
+  }
+  Result<void> kill_survivors() override {
+    world_.note(&life_, "has its survivors killed");
+    if (!life_.verdict_then.kill_survivors) world_.break_rule(life_, "survivors were to be spared");
+    if (world_.shares_host(life_)) world_.break_rule(life_, "survivors of a shared connection");
+    return {};
+  }
+  Alive alive() override {
+    const Host& host = world_.hosts_[static_cast<std::size_t>(life_.session.host)];
+    return {life_.alive, !life_.alive && host.alive && host.stuck};
+  }
+  int leader_fd() const noexcept override { return life_.session.id.leader; }
+
+ private:
+  void check_fresh() {
+    if (seized_in_ != world_.step_number_) world_.break_rule(life_, "held from an earlier step");
+    if (life_.looked_at_in != world_.step_number_) world_.break_rule(life_, "no second look");
+    if (!life_.alive || !life_.has_tty) world_.break_rule(life_, "it is not there any more");
+  }
+  World& world_;
+  Life& life_;
+  std::uint64_t seized_in_;
+};
+
+inline Result<std::unique_ptr<Grip>> World::seize(const Session& session) {
+  Life* life = find(session.id);
+  if (untouchable(*life)) break_rule(*life, "seized though it must not be touched");
+  if (life->looked_at_in == step_number_) break_rule(*life, "looked at before it was seized");
+  life->seized_in = step_number_;
+  if (!life->alive || !life->has_tty || life->fault == gone) return fail_errno("gone", ESRCH);
+  if (life->fault == no_seizure) return fail_errno("cannot be seized", EMFILE);
+  return std::make_unique<WorldGrip>(*this, *life);
+}
+
+inline std::optional<Observation> World::look(const SessionId& id) {
+  Life* life = find(id);
+  if (life->looked_at_in == step_number_) break_rule(*life, "looked at twice in a step");
+  life->looked_at_in = step_number_;
+  if (!life->alive || !life->has_tty || life->fault == no_second_look) return std::nullopt;
+  return Observation{&life->session, &life->verdict, life->last_activity, life->job_running};
+}
+
+}  // namespace idlewarden::test

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+// The rest of world.h: what must hold at all times.
+#pragma once
+
+#include "world.h"
+
+namespace idlewarden::test {
+
+inline bool World::untouchable(const Life& life) {
+  return life.verdict.mode == Mode::audit || life.verdict.action == Action::alert ||
+         life.session.id.leader == kProtected;
+}
+
+inline std::optional<World::Deadline> World::deadline(const Life& life) const {
+  const Verdict& v = life.verdict;
+  std::optional<Deadline> first;
+  const auto add = [&](Cause cause, BootTime since, Seconds limit) {
+    const Nanoseconds warn = std::min(Nanoseconds(v.warn), Nanoseconds(limit) / 2);
+    const BootTime at = since + limit;
+    if (!first || at < first->at) first = Deadline{cause, since, at, at - warn, warn};
+  };
+  if (v.limit) {
+    add(Cause::idle, life.last_activity,
+        life.job_running ? v.job_limit.value_or(*v.limit) : *v.limit);
+  }
+  if (v.max_session) add(Cause::max_session, life.session.id.start, *v.max_session);
+  return first;
+}
+
+// Somebody else whose session is not over lives on the same connection.
+inline bool World::shares_host(const Life& life) const {
+  return std::ranges::any_of(lives_, [&](const Life& l) {
+    return &l != &life && l.session.host == life.session.host && l.alive &&
+           (l.hung_up_at || std::ranges::count(listed_, l.session.id) != 0);
+  });
+}
+
+inline std::ptrdiff_t World::begun_lately() const {
+  return std::ranges::count_if(hang_ups_,
+                               [&](BootTime t) { return now_ - t < std::chrono::minutes(1); });
+}
+
+// Asked at the very moment of the hang-up, of the truth.
+inline void World::check_hang_up(const Life& life) {
+  const auto d = deadline(life);
+  if (untouchable(life)) break_rule(life, "ended though it must not be touched");
+  if (!d || now_ < d->at) break_rule(life, "ended though it is within its limit");
+  if (d && d->warn > kTolerance && !life.warned_at) break_rule(life, "ended without a warning");
+  if (begun_lately() >= cap_) break_rule(life, "ended beyond the cap");
+  if (life.hung_up_at) break_rule(life, "ended twice");
+  if (life.seized_in != step_number_) break_rule(life, "not seized in this step");
+}
+
+inline void World::check_transition(Life& life, const Transition& t) {
+  const BootTime since = t.cause == Cause::idle ? now_ - t.idle : life.session.id.start;
+  const auto once = [&] {
+    if (!life.said.emplace(t.happened, t.cause, since).second) break_rule(life, "said twice");
+  };
+  switch (t.happened) {
+    case Happened::warned:
+      ++counts.warnings;
+      if (untouchable(life)) break_rule(life, "warned though it must not be touched");
+      if (life.warned_at) break_rule(life, "warned twice");
+      life.warned_at = now_;
+      life.announced = true;
+      break;
+    case Happened::resumed:
+      ++counts.resumed;
+      if (!life.announced) break_rule(life, "resumed from nothing");
+      life.announced = false;
+      life.warned_at.reset();
+      break;
+    case Happened::would_terminate:
+      ++counts.reports;
+      if (!untouchable(life)) break_rule(life, "only reported");
+      once();
+      life.announced = true;
+      break;
+    case Happened::held:
+      ++counts.held;
+      if (begun_lately() < cap_) break_rule(life, "held below the cap");
+      once();
+      life.announced = true;
+      break;
+    case Happened::terminate_failed:
+      ++counts.failures;
+      if (!life.hung_up_at) once();
+      if (life.hung_up_at && std::exchange(life.failed, true)) break_rule(life, "failed twice");
+      if (life.hung_up_at && life.alive && life.survives < 3) break_rule(life, "gave up early");
+      life.announced = true;
+      break;
+    case Happened::terminated:
+      ++counts.terminated;
+      if (!life.hung_up_at) break_rule(life, "terminated by somebody else");
+      if (life.alive) break_rule(life, "terminated, but alive");
+      if (std::exchange(life.terminated, true)) break_rule(life, "terminated twice");
+      break;
+  }
+}
+
+// Nobody is forgotten: within a second of the moment (or of the last change of the rules) it is
+// warned, reported, ended or held, and an end that has begun comes to an end.
+inline void World::check_punctuality(const Life& life) {
+  const auto overdue = [&](BootTime at) {
+    return now_ > std::max(at, life.disturbed_at) + kTolerance + kLate;
+  };
+  if (life.hung_up_at) {
+    // Three steps for the leader, one for the survivors, three for the host.
+    const Nanoseconds most = 7 * (Nanoseconds(life.verdict_then.grace) + kTolerance);
+    if (!life.terminated && !life.failed &&
+        overdue(std::max(*life.hung_up_at, life.disturbed_at) + most)) {
+      break_rule(life, "its end is forgotten");
+    }
+    return;
+  }
+  const auto d = deadline(life);
+  const bool shown = life.shown_activity == life.last_activity &&
+                     std::ranges::count(listed_, life.session.id) != 0;
+  if (!d || !shown || !life.alive || !life.has_tty || life.fault != none) return;
+  if (untouchable(life)) {
+    const bool said = life.said.contains({Happened::would_terminate, d->cause, d->since});
+    if (overdue(d->at) && !said) break_rule(life, "not reported in time");
+    return;
+  }
+  if (d->warn > Nanoseconds(0) && !life.warned_at) {
+    if (overdue(d->warn_at)) break_rule(life, "not warned in time");
+    return;
+  }
+  const BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
+  if (overdue(end) && begun_lately() < cap_) break_rule(life, "not ended in time");
+}
+
+inline World::Life* World::find(const SessionId& id) {
+  const auto it = std::ranges::find_if(lives_, [&](const Life& l) { return l.session.id == id; });
+  return it == lives_.end() ? nullptr : &*it;
+}
+
+inline World::Life* World::pick(std::uint32_t who) {
+  if (lives_.empty()) return nullptr;
+  return &*std::next(lives_.begin(), static_cast<std::ptrdiff_t>(who % lives_.size()));
+}
+
+inline void World::break_rule(const Life& life, const std::string& rule) {
+  note(&life, "!! " + rule);
+  if (violation_.empty()) violation_ = rule;
+}
+
+inline void World::note(const Life* life, const std::string& text) {
+  if (!tracing_) return;
+  trace_.push_back(fmt::format("{:10.3f} {} {}", to_seconds(now_.time_since_epoch()),
+                               life == nullptr ? "host" : life->session.user, text));
+}
+
+}  // namespace idlewarden::test
