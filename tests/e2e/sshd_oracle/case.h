@@ -28,7 +28,7 @@ struct OracleCase {
 // What differs between versions of sshd, so that it is asked only for what all of them agree on.
 struct OracleTraits {
   SshdGrammar grammar = SshdGrammar::before_9_9;
-  bool signed_times = true;    // up to 10.2: a sign, blanks, seconds twice
+  bool old_times = true;       // up to 10.2; see sshd_time()
   bool long_masks = true;      // up to 10.2: a mask above 128 makes a network a wildcard
   bool empty_channels = true;  // up to 9.5: ChannelTimeout with only a comment, or "none" last
 };

@@ -140,7 +140,10 @@ class Generator {
     } else {
       value = list([&] { return network(); });
     }
-    if (traits_.grammar == SshdGrammar::since_9_9 && chance(8)) return "invalid-user";
+    if (traits_.grammar == SshdGrammar::since_9_9 && chance(12)) {
+      return pick({"invalid-user", "Invalid-User", "Version OpenSSH_*", "version=OpenSSH_10.*",
+                   "Version OpenSSH_9.*,OpenSSH_10.?p1", "Version *,!OpenSSH_10.5*"});
+    }
     if (odd()) name = pick({"Usr", "All", "", "#", "Users"});
     return spelled(name) + (chance(75) || odd() ? separator() : " ") + quoted(value);
   }
@@ -176,7 +179,7 @@ class Generator {
       Words bad{
           "5x",      "-5",   "",    "m",    "5 m",   "1.5",    "2147483648", "99999999999999999999",
           "4w3551w", "0x10", "5m,", "none", "1h-5m", "3550w6d"};
-      if (traits_.signed_times)
+      if (traits_.old_times)
         bad.insert(bad.end(), {"+5", "' 5'", "1s2s", "5 5", "1m+5", "\"5m 3\"", "-0"});
       return pick(bad);
     }
@@ -197,22 +200,19 @@ class Generator {
     if (chance(2)) return pick({"", " ", "\t#", "\f", "#", "\r"});
     switch (below(6)) {
       case 0:
-      case 1:
-        return spelled("ClientAliveInterval") + separator() + quoted(time()) + trailer();
+      case 1: return spelled("ClientAliveInterval") + separator() + quoted(time()) + trailer();
       case 2: {
         const std::string count =
             odd() ? pick({"-1", "x", "", "2147483648", "1.0", "2m", " 3", "+4", "0x2"})
                   : pick({"0", "1", "2", "3", "10", "007"});
         return spelled("ClientAliveCountMax") + separator() + quoted(count) + trailer();
       }
-      case 3:
-        return channel_timeout();
+      case 3: return channel_timeout();
       case 4: {
         const std::string value = chance(35) ? spelled("none") : time();
         return spelled("UnusedConnectionTimeout") + separator() + quoted(value) + trailer();
       }
-      default:
-        return bystander();
+      default: return bystander();
     }
   }
 
@@ -293,31 +293,19 @@ class Generator {
     const char letter =
         kLetters[static_cast<std::size_t>(below(static_cast<int>(kLetters.size())))];
     switch (below(4)) {
-      case 0:
-        line[at] = letter;
-        break;
-      case 1:
-        line.erase(at, 1);
-        break;
-      case 2:
-        line.insert(at, 1, letter);
-        break;
-      default:
-        line.insert(at, 1, '\0');
-        break;
+      case 0: line[at] = letter; break;
+      case 1: line.erase(at, 1); break;
+      case 2: line.insert(at, 1, letter); break;
+      default: line.insert(at, 1, '\0'); break;
     }
   }
 
   std::string option() {
     switch (below(5)) {
-      case 0:
-        return spelled("ClientAliveInterval") + "=" + time();
-      case 1:
-        return spelled("ClientAliveCountMax") + separator() + pick({"0", "4", "5"});
-      case 2:
-        return channel_timeout();
-      case 3:
-        return spelled("UnusedConnectionTimeout") + separator() + pick({"none", "7m", "0"});
+      case 0: return spelled("ClientAliveInterval") + "=" + time();
+      case 1: return spelled("ClientAliveCountMax") + separator() + pick({"0", "4", "5"});
+      case 2: return channel_timeout();
+      case 3: return spelled("UnusedConnectionTimeout") + separator() + pick({"none", "7m", "0"});
       default:
         return odd() ? pick({"Match all", "Include x", "", " ", "# x", "ClientAliveInterval"})
                      : " " + directive();
