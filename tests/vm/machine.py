@@ -43,6 +43,11 @@ def cached(script, *arguments):
     return pathlib.Path(done.stdout.strip())
 
 
+def files_of(root):
+    """The files of the image `root`, without the leading slash."""
+    return set(root.with_suffix(".files").read_text().splitlines())
+
+
 def run(kernel, initrds, out, timeout, append="", cpus=2, memory_mb=1024, accel="tcg,thread=multi",
         extra=()):
     """Boots `kernel` with the concatenated `initrds`; console and results are left in `out`."""
