@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include <filesystem>
+
 #include "base/unique_fd.h"
 
 namespace idlewarden {
@@ -67,6 +69,22 @@ bool Root::exists(const std::string& path) const {
 
 bool Root::is_directory(const std::string& path) const {
   return static_cast<bool>(open_in_root(directory_, path, O_PATH | O_DIRECTORY, 0));
+}
+
+Result<std::string> Root::resolve(const std::string& path) const {
+  const UniqueFd root = open_in_root(directory_, "/", O_PATH | O_DIRECTORY, 0);
+  const UniqueFd file = open_in_root(directory_, path, O_PATH, 0);
+  if (!root || !file) return fail_errno("cannot open " + path);
+  const auto name_of = [](const UniqueFd& fd) {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd.get()), error)
+        .string();
+  };
+  const std::string prefix = name_of(root);
+  std::string full = name_of(file);
+  if (prefix != "/" && full.starts_with(prefix + "/")) full.erase(0, prefix.size());
+  if (!full.starts_with('/')) return fail("cannot resolve " + path);
+  return full;
 }
 
 std::vector<std::string> Root::glob(const std::string& pattern) const {

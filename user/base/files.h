@@ -33,6 +33,8 @@ class Root {
   Result<std::string> read(const std::string& path, const ReadLimits& limits = {}) const;
   bool exists(const std::string& path) const;
   bool is_directory(const std::string& path) const;
+  // The path, seen from inside, that remains when every symlink on the way is followed.
+  Result<std::string> resolve(const std::string& path) const;
   // glob(3) inside the root, in lexical order; paths come back as seen from inside. No match, an
   // unreadable folder: empty.
   std::vector<std::string> glob(const std::string& pattern) const;

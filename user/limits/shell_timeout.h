@@ -26,6 +26,9 @@ struct ShellTimeouts {
   // The other assignments, each with the reason why it does not hold: "overwritten by FILE:LINE",
   // "readonly since FILE:LINE", "unset by FILE:LINE", "a user's own file can only tighten".
   std::vector<LimitSource> overruled;
+  // Of the TMOUT that the system's files leave behind, as far as it is certain.
+  bool readonly = false;
+  bool exported = false;
   std::vector<Error> problems;     // files that could not be read
   std::vector<std::string> files;  // what was looked at, existing or not, for watching
 };

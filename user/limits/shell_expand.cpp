@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a word may come out as (XCU 2.6).
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/text.h"
+#include "limits/shell_arithmetic.h"
+#include "limits/shell_interpreter.h"
+
+namespace idlewarden::shell {
+namespace {
+
+constexpr std::size_t kMaxWays = 32;
+
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (char c : text) {
+    if (std::string_view("*?[]\\").contains(c)) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+Number as_number(const Values& values) {
+  if (values.size() != 1) return std::nullopt;
+  if (values.front().empty()) return 0;
+  if (values.front().kind != Value::Kind::text) return std::nullopt;
+  const std::string_view text = trim(values.front().text);
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+Tri matches(const Value& value, const Value& pattern) {
+  if (pattern.kind == Value::Kind::text && pattern.text == "*") return Tri::yes;
+  if (value.kind == Value::Kind::unknown || pattern.kind == Value::Kind::unknown ||
+      pattern.kind == Value::Kind::nonempty) {
+    return Tri::unknown;
+  }
+  if (value.kind == Value::Kind::nonempty) {
+    return pattern.empty() ? Tri::no : Tri::unknown;
+  }
+  return ::fnmatch(pattern.text.c_str(), value.text.c_str(), 0) == 0 ? Tri::yes : Tri::no;
+}
+
+Values Interpreter::expand(const Word& word, State& state, bool pattern) {
+  Values all{Value::of("")};
+  if (++depth_ > 100) all = {Value::unknown()};
+  for (std::size_t i = 0; i < word.parts.size() && depth_ <= 100; ++i) {
+    const Part& part = word.parts[i];
+    if (i == 0 && part.kind == Part::Kind::literal && !part.quoted && part.text.starts_with('~')) {
+      const std::size_t end = std::min(part.text.find('/'), part.text.size());
+      const bool own = end == 1 && (end < part.text.size() || word.parts.size() == 1);
+      all = own ? expand_part({.kind = Part::Kind::parameter,
+                               .quoted = true,
+                               .text = "HOME",
+                               .op = {},
+                               .operand = {}},
+                              state, pattern)
+                : Values{Value::nonempty()};
+      if (own) all = each_followed_by(all, {Value::of(part.text.substr(1))});
+      continue;
+    }
+    all = each_followed_by(all, expand_part(part, state, pattern));
+  }
+  --depth_;
+  return all;
+}
+
+Values Interpreter::expand_part(const Part& part, State& state, bool pattern) {
+  switch (part.kind) {
+    case Part::Kind::literal:
+      return {Value::of(pattern && part.quoted ? escaped(part.text) : part.text)};
+    case Part::Kind::parameter:
+      return expand_parameter(part, state, pattern);
+    case Part::Kind::arithmetic:
+      return expand_arithmetic(part.text, state);
+    case Part::Kind::command:
+      return expand_command(part.text);
+    case Part::Kind::opaque:
+      return {Value::unknown()};
+  }
+  return {Value::unknown()};
+}
+
+Values Interpreter::expand_parameter(const Part& part, State& state, bool pattern) {
+  Values values;
+  if (part.text == "-") {
+    // The option letters of an interactive shell: i is among them, the others may be.
+    values = {Value::of("i"),
+              Value::of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")};
+  } else if (is_name(part.text)) {
+    values = state.get(part.text).values;
+  } else {
+    values = {Value::unknown()};
+  }
+  values = expand_operator(part, values, state, pattern);
+  Values out;
+  for (Value& value : values) {
+    value.source = -1;
+    if (pattern && part.quoted) value.text = escaped(value.text);
+    unite(out, {value});
+  }
+  return out;
+}
+
+Values Interpreter::expand_operator(const Part& part, const Values& values, State& state,
+                                    bool pattern) {
+  if (part.op.empty()) return values;
+  const bool colon = part.op.starts_with(':');
+  const char op = part.op.back();
+  if ((op != '-' && op != '=' && op != '+' && op != '?') || part.op.size() > 2) {
+    return {Value::unknown()};
+  }
+  const Values other =
+      part.operand.empty() ? Values{Value::of("")} : expand(part.operand.front(), state, pattern);
+  Values result;
+  Values stored;
+  for (const Value& value : values) {
+    const bool missing = colon ? value.empty() : value.kind == Value::Kind::unset;
+    const bool doubtful = value.kind == Value::Kind::unknown;
+    const bool take_other = op == '+' ? !missing : missing;
+    const Values kept = op == '+' ? Values{Value::of("")} : Values{value};
+    if (take_other || doubtful) unite(result, other);
+    if (!take_other || doubtful) unite(result, kept);
+    if (op == '=' && (missing || doubtful)) unite(stored, other);
+    if (op == '=' && !missing) unite(stored, {value});
+  }
+  const bool changes = op == '=' && std::ranges::any_of(stored, [&](const Value& value) {
+                         return std::ranges::find(values, value) == values.end();
+                       });
+  const int line = part.operand.empty() ? 0 : part.operand.front().line;
+  if (changes && is_name(part.text)) store(state, part.text, stored, line);
+  return result;
+}
+
+Values Interpreter::expand_arithmetic(const std::string& text, State& state) {
+  Lexer lexer(text, findings_.budget());
+  const Word word = lexer.quoted_text();
+  if (lexer.failed()) return {Value::unknown()};
+  ArithmeticScope scope{
+      .leading_zero_is_octal = dialect_ != Dialect::zsh && dialect_ != Dialect::mksh,
+      .get = [&](const std::string& name) { return as_number(state.get(name).values); },
+      .set =
+          [&](const std::string& name, Number number) {
+            store(state, name, {number ? Value::of(std::to_string(*number)) : Value::unknown()}, 0);
+          }};
+  Values out;
+  for (const Value& value : expand(word, state)) {
+    Number number;
+    if (value.kind == Value::Kind::text) number = evaluate_arithmetic(value.text, scope);
+    unite(out, {number ? Value::of(std::to_string(*number)) : Value::unknown()});
+  }
+  return out;
+}
+
+// (( text )): whether it is not 0.
+Tri Interpreter::compute(const std::string& text, State& state) {
+  const Values values = expand_arithmetic(text, state);
+  Tri all = Tri::unknown;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Tri one = Tri::unknown;
+    if (values[i].kind == Value::Kind::text) one = values[i].text == "0" ? Tri::no : Tri::yes;
+    all = i == 0 ? one : either(all, one);
+  }
+  return all;
+}
+
+// Of what commands print only what is known of every login is known here.
+Values Interpreter::expand_command(const std::string& text) const {
+  std::string_view command = trim(text);
+  for (std::string_view folder : {"/usr/bin/", "/bin/"}) {
+    if (command.starts_with(folder)) command.remove_prefix(folder.size());
+  }
+  if (command.ends_with("2>/dev/null")) command = trim(command.substr(0, command.size() - 11));
+  if (command == "id -u" || command == "id -ru") return {Value::of(std::to_string(user_.uid))};
+  if ((command == "whoami" || command == "id -un") && user_.uid == 0) return {Value::of("root")};
+  return {Value::unknown()};
+}
+
+std::vector<Interpreter::Fields> Interpreter::fields(const std::vector<Word>& words,
+                                                     std::size_t first, State& state) {
+  std::vector<Fields> ways{{}};
+  for (std::size_t i = first; i < words.size(); ++i) {
+    const bool quoted =
+        words[i].parts.empty() || std::ranges::any_of(words[i].parts, [](const Part& part) {
+          return part.quoted || part.kind == Part::Kind::literal;
+        });
+    std::vector<Fields> longer;
+    for (const Value& value : expand(words[i], state)) {
+      for (const Fields& way : ways) {
+        Fields next = way;
+        if (quoted) {
+          next.push_back(value);
+        } else if (value.kind != Value::Kind::text) {
+          if (value.kind != Value::Kind::unset) next.push_back(value);
+        } else {
+          // Blanks in an unquoted expansion separate words.
+          for (const std::string& field : split(value.text, ' ')) {
+            if (!field.empty()) next.push_back(Value::of(field));
+          }
+        }
+        longer.push_back(std::move(next));
+      }
+    }
+    ways = std::move(longer);
+    if (ways.size() > kMaxWays) return {};
+  }
+  return ways;
+}
+
+Values Interpreter::expand_text(State& state, const std::string& text) {
+  Lexer lexer(text, findings_.budget());
+  const Word word = lexer.quoted_text();
+  if (lexer.failed()) return {Value::unknown()};
+  return expand(word, state);
+}
+
+}  // namespace idlewarden::shell

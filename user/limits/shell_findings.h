@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the reading of the start-up files brings to light, over all passes of one answer.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+#include "limits/limit.h"
+#include "limits/shell_lexer.h"
+#include "limits/shell_value.h"
+
+namespace idlewarden::shell {
+
+struct Finding {
+  LimitSource source;
+  bool users_own = false;  // stands in a file that the user can write
+  bool undecided = false;  // not even its value is known
+  std::string fate;        // why it does not hold, if it does not
+};
+
+// Where a login ends up on one way through the files: the watched variable.
+struct Pass {
+  Values values;
+  Tri readonly = Tri::no;
+  Tri exported = Tri::no;
+  std::vector<int> undecided;  // findings whose effect is not known at all
+
+  bool holds(int finding) const;
+  bool decides(int finding) const { return values.size() == 1 && holds(finding); }
+};
+Pass pass_of(const Variable& watched, const std::vector<int>& undecided);
+
+// A file as it was read once, whole.
+struct ScriptFile {
+  std::string path;
+  bool users_own = false;
+  std::string text;
+  std::vector<std::string_view> lines;  // of text
+  std::string line(int number) const;   // printable
+};
+
+class Findings {
+ public:
+  explicit Findings(const Root& root, uid_t owner) : root_(root), owner_(owner) {}
+
+  // The index of the finding; one that is there already is not added again.
+  int add(const Finding& finding);
+  Finding& at(int index) { return findings_[static_cast<std::size_t>(index)]; }
+  const std::vector<Finding>& all() const { return findings_; }
+
+  // Null: there is none, or it cannot be read, which is a problem.
+  std::shared_ptr<const ScriptFile> read(const std::string& path, bool users_own);
+  void looked_at(const std::string& path) { files_.insert(path); }
+  void problem(Error error);
+
+  const Root& root() const { return root_; }
+  Budget& budget() { return budget_; }
+  std::vector<Error> take_problems() { return std::move(problems_); }
+  std::vector<std::string> files() const { return {files_.begin(), files_.end()}; }
+
+ private:
+  const Root& root_;
+  uid_t owner_;
+  std::vector<Finding> findings_;
+  std::map<std::string, std::shared_ptr<const ScriptFile>> read_;
+  std::vector<Error> problems_;
+  std::set<std::string> files_;
+  Budget budget_;
+};
+
+}  // namespace idlewarden::shell

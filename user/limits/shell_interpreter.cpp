@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/shell_interpreter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+
+namespace idlewarden::shell {
+namespace {
+
+constexpr std::size_t kMaxFrames = 24;
+constexpr std::size_t kMaxVisits = 600;
+constexpr std::size_t kMaxRounds = 300;
+
+}  // namespace
+
+Interpreter::Interpreter(Findings& findings, const ShellUser& user, Dialect dialect,
+                         bool users_files)
+    : findings_(findings), user_(user), dialect_(dialect), users_files_(users_files) {}
+
+State Interpreter::initial_state() const {
+  State state;
+  const auto set = [&](const std::string& name, Value value, Tri exported = Tri::no) {
+    state.variables[name] = {
+        .values = {std::move(value)}, .readonly = Tri::no, .exported = exported, .integer = false};
+  };
+  set(kWatched, Value{});
+  set("HOME", Value::of(user_.home), Tri::yes);
+  set("SHELL", Value::of(user_.shell), Tri::yes);
+  set("USER", user_.uid == 0 ? Value::of("root") : Value::nonempty(), Tri::yes);
+  set("LOGNAME", user_.uid == 0 ? Value::of("root") : Value::nonempty(), Tri::yes);
+  set("PATH", Value::nonempty(), Tri::yes);
+  set("TERM", Value::nonempty(), Tri::yes);
+  set("PS1", Value::nonempty());
+  for (const char* name : {"BASH", "BASH_VERSION", "ZSH_VERSION", "ZSH_NAME", "KSH_VERSION"}) {
+    set(name, Value{});
+  }
+  if (dialect_ == Dialect::bash || dialect_ == Dialect::zsh) {
+    set("UID", Value::of(std::to_string(user_.uid)));
+    set("EUID", Value::of(std::to_string(user_.uid)));
+  }
+  if (dialect_ == Dialect::bash) {
+    set("BASH", Value::of(user_.shell));
+    set("BASH_VERSION", Value::nonempty());
+  }
+  if (dialect_ == Dialect::zsh) {
+    set("ZSH_VERSION", Value::nonempty());
+    set("ZSH_NAME", Value::nonempty());
+  }
+  if (dialect_ == Dialect::mksh || dialect_ == Dialect::ksh93) {
+    set("KSH_VERSION", Value::nonempty());
+  }
+  return state;
+}
+
+void Interpreter::import(State& state, const std::string& name, const std::string& text,
+                         const Where& where, const std::string& line) {
+  Value value = Value::of(text);
+  if (name == kWatched) {
+    Timeout timeout = timeout_of(dialect_, text);
+    Finding finding;
+    finding.source = {.origin = Origin::tmout,
+                      .directive = kWatched,
+                      .where = where,
+                      .text = line,
+                      .limit = timeout.limit,
+                      .reason = timeout.reason};
+    value.source = findings_.add(finding);
+  }
+  Variable& variable = state.at(name);
+  variable.values = {std::move(value)};
+  variable.exported = Tri::yes;
+}
+
+bool Interpreter::is_users_own(const std::string& path) const {
+  const bool chosen = std::ranges::any_of(
+      frames_, [](const auto& frame) { return frame->file && frame->file->users_own; });
+  const bool system = path.starts_with("/etc/") || path.starts_with("/usr/");
+  return (chosen && !system) || (user_.home.size() > 1 && path.starts_with(user_.home + "/"));
+}
+
+Tri Interpreter::read_file(State& state, const std::string& path) {
+  const bool users_own = is_users_own(path);
+  if (users_own && !users_files_) return Tri::unknown;
+  if (frames_.size() >= kMaxFrames || visited_.size() >= kMaxVisits) return Tri::unknown;
+  visited_.insert(path);
+  const auto script = findings_.read(path, users_own);
+  if (!script) return Tri::no;
+  frames_.push_back(std::make_unique<Frame>());
+  frames_.back()->file = script;
+  std::vector<Loop*> outside = std::exchange(loops_, {});
+  run_script(state, script->text);
+  loops_ = std::move(outside);
+  if (auto& returned = frames_.back()->returned) {
+    returned->join(state);
+    state = std::move(*returned);
+  }
+  frames_.pop_back();
+  return Tri::yes;
+}
+
+void Interpreter::run_script(State& state, std::string_view text) {
+  Parser parser(text, findings_.budget());
+  std::optional<State> stopped;
+  while (true) {
+    const auto command = parser.next();
+    if (findings_.budget().spent()) {
+      findings_.problem({.what = "takes too long to follow, so a TMOUT further on is not seen",
+                         .where = {file().path, parser.error_line()},
+                         .hint = {}});
+      break;
+    }
+    if (parser.failed()) {
+      // A shell gives the rest of the file up here; but it may be that only this reader errs.
+      join(stopped, state);
+      parser.resume();
+      continue;
+    }
+    if (!command) break;
+    auto outer = std::exchange(frames_.back()->discarded, std::nullopt);
+    run(*command, state);
+    if (frames_.back()->discarded) state.join(*frames_.back()->discarded);
+    frames_.back()->discarded = std::move(outer);
+  }
+  if (stopped) state.join(*stopped);
+}
+
+void Interpreter::leave(State& state, std::optional<State>& by, const std::string& why) {
+  if (!state.alive) return;
+  join(by, state);
+  state.alive = false;
+  state.why_not = why;
+}
+
+State Interpreter::settled(const State& state) const {
+  State end = state;
+  if (!end.alive && exited_) end = *exited_;
+  return end;
+}
+
+Tri Interpreter::run(const Command& command, State& state) {
+  if (!findings_.budget().spend_steps() || depth_ > 200) return Tri::unknown;
+  ++depth_;
+  const Tri status = run_plain(command, state);
+  --depth_;
+  return command.negated && command.kind != Command::Kind::loop ? !status : status;
+}
+
+Tri Interpreter::run_plain(const Command& command, State& state) {
+  switch (command.kind) {
+    case Command::Kind::simple:
+      return run_simple(command, state);
+    case Command::Kind::test:
+      return run_extended_test(command, state);
+    case Command::Kind::arithmetic:
+      return compute(command.words.front().parts.front().text, state);
+    case Command::Kind::list:
+      return run_list(command, state);
+    case Command::Kind::pipeline:
+      return run_pipeline(command, state);
+    case Command::Kind::and_if:
+    case Command::Kind::or_if:
+      return run_both(command, state);
+    case Command::Kind::background:
+    case Command::Kind::subshell:
+      for (const Command& child : command.children) {
+        run_unreached(child, state, "is set in a subshell only");
+      }
+      return Tri::unknown;
+    case Command::Kind::branch:
+      return run_branch(command, state);
+    case Command::Kind::loop:
+      return run_loop(command, state);
+    case Command::Kind::each:
+      return run_each(command, state);
+    case Command::Kind::choice:
+      return run_choice(command, state);
+    case Command::Kind::function:
+      if (state.alive) {
+        functions_[command.name] = {std::make_shared<Command>(command.children.front()),
+                                    frames_.back()->file};
+      }
+      return Tri::yes;
+  }
+  std::unreachable();
+}
+
+Tri Interpreter::run_list(const Command& command, State& state) {
+  Tri status = Tri::yes;
+  for (const Command& child : command.children) status = run(child, state);
+  return status;
+}
+
+Tri Interpreter::run_both(const Command& command, State& state) {
+  const Tri left = run(command.children[0], state);
+  const bool conjunction = command.kind == Command::Kind::and_if;
+  const Tri goes_on = conjunction ? left : !left;
+  if (goes_on == Tri::yes) return run(command.children[1], state);
+  if (goes_on == Tri::no) {
+    run_unreached(command.children[1], state, "its condition does not hold for this login");
+    return left;
+  }
+  State skipped = state;
+  findings_.budget().spend_steps(state.variables.size() / 8);
+  const Tri right = run(command.children[1], state);
+  state.join(skipped);
+  return conjunction ? left && right : left || right;
+}
+
+// Looks into what is not run, so that what stands there can be shown with the reason.
+void Interpreter::run_unreached(const Command& command, const State& state,
+                                const std::string& why) {
+  State copy = state;
+  findings_.budget().spend_steps(state.variables.size() / 8);
+  if (copy.alive) copy.why_not = why;
+  copy.alive = false;
+  run(command, copy);
+}
+
+Tri Interpreter::run_branch(const Command& command, State& state) {
+  const std::string why = "its condition does not hold for this login";
+  std::optional<State> taken;
+  std::size_t i = 0;
+  for (; i + 1 < command.children.size(); i += 2) {
+    const Tri condition = run(command.children[i], state);
+    const Command& body = command.children[i + 1];
+    if (condition == Tri::no) {
+      run_unreached(body, state, why);
+      continue;
+    }
+    if (condition == Tri::yes) {
+      for (std::size_t k = i + 2; k < command.children.size(); ++k) {
+        run_unreached(command.children[k], state, why);
+      }
+      run(body, state);
+      break;
+    }
+    State way = state;
+    findings_.budget().spend_steps(state.variables.size() / 8);
+    run(body, way);
+    join(taken, way);
+  }
+  if (i + 1 == command.children.size()) run(command.children[i], state);
+  if (taken) state.join(*taken);
+  return Tri::unknown;
+}
+
+Tri Interpreter::run_choice(const Command& command, State& state) {
+  const Values subject = expand(command.words.front(), state);
+  std::optional<State> taken;
+  bool decided = false;
+  for (std::size_t i = 0; i < command.children.size(); ++i) {
+    Tri match = Tri::no;
+    if (!decided) {
+      for (const Word& word : command.patterns[i]) {
+        const Values patterns = expand(word, state, true);
+        std::optional<Tri> all;
+        for (const Value& value : subject) {
+          Tri any = Tri::no;
+          for (const Value& pattern : patterns) {
+            const Tri one = matches(value, pattern);
+            any = &pattern == &patterns.front() ? one : either(any, one);
+          }
+          all = all ? either(*all, any) : any;
+        }
+        match = match || all.value_or(Tri::unknown);
+      }
+      // ;& goes on into the next one's commands: not told apart here.
+      if (command.open_ended && match != Tri::no) match = Tri::unknown;
+    }
+    if (match == Tri::no && !command.open_ended) {
+      run_unreached(command.children[i], state, "its condition does not hold for this login");
+      continue;
+    }
+    State way = state;
+    findings_.budget().spend_steps(state.variables.size() / 8);
+    run(command.children[i], way);
+    join(taken, way);
+    if (match == Tri::yes) {
+      decided = true;
+      state.alive = false;
+    }
+  }
+  if (taken) {
+    if (decided) {
+      state = std::move(*taken);
+    } else {
+      state.join(*taken);
+    }
+  }
+  return Tri::unknown;
+}
+
+// One round of a loop's body.
+void Interpreter::run_body(const Command& body, State& state) {
+  Loop& loop = *loops_.back();
+  run(body, state);
+  if (loop.continued) state.join(*std::exchange(loop.continued, std::nullopt));
+}
+
+Tri Interpreter::run_each(const Command& command, State& state) {
+  const auto words = command.open_ended ? std::nullopt : each_words(command, state);
+  if (!words || words->size() > kMaxRounds) return run_repeatedly(command, state);
+  Loop loop;
+  loops_.push_back(&loop);
+  for (const std::string& word : *words) {
+    store(state, command.name, {Value::of(word)}, command.line);
+    run_body(command.children.front(), state);
+    if (findings_.budget().spent()) break;
+  }
+  loops_.pop_back();
+  if (loop.broken) state.join(*loop.broken);
+  return Tri::unknown;
+}
+
+Tri Interpreter::run_loop(const Command& command, State& state) {
+  const Tri condition = run(command.children[0], state);
+  if (condition == (command.negated ? Tri::yes : Tri::no)) {
+    run_unreached(command.children[1], state, "its condition does not hold for this login");
+    return Tri::yes;
+  }
+  return run_repeatedly(command, state);
+}
+
+// None, one or more rounds. What is different after a second one may be anything.
+Tri Interpreter::run_repeatedly(const Command& command, State& state) {
+  Loop loop;
+  loops_.push_back(&loop);
+  std::optional<State> first;
+  for (int round = 0; round < 2; ++round) {
+    State before = state;
+    findings_.budget().spend_steps(state.variables.size() / 8);
+    if (!command.name.empty()) store(state, command.name, {Value::unknown()}, command.line);
+    run_body(command.children.back(), state);
+    state.join(before);
+    if (round == 0) first = state;
+  }
+  loops_.pop_back();
+  for (auto& [name, variable] : state.variables) {
+    if (variable == first->get(name)) continue;
+    Value unknown = Value::unknown();
+    if (name == kWatched && state.alive) unknown.source = note(unknown, command.line, "");
+    unite(variable.values, {unknown});
+  }
+  if (loop.broken) state.join(*loop.broken);
+  return Tri::unknown;
+}
+
+// The words that the loop runs over; nullopt: not known.
+std::optional<std::vector<std::string>> Interpreter::each_words(const Command& command,
+                                                                State& state) {
+  std::vector<std::string> all;
+  for (const Word& word : command.words) {
+    if (word.parts.size() == 1 && word.parts[0].kind == Part::Kind::command) {
+      const auto names = listed(word.parts[0].text);
+      if (!names) return std::nullopt;
+      all.insert(all.end(), names->begin(), names->end());
+      continue;
+    }
+    Word bare = word;
+    if (dialect_ == Dialect::zsh && bare.parts.back().op == "(") bare.parts.pop_back();
+    const Values patterns = expand(bare, state, true);
+    if (patterns.size() != 1 || patterns.front().kind != Value::Kind::text) return std::nullopt;
+    const std::string& pattern = patterns.front().text;
+    if (!pattern.starts_with('/') || !std::string_view(pattern).contains('*')) {
+      const Values texts = expand(word, state);
+      if (texts.size() != 1 || texts.front().kind != Value::Kind::text ||
+          texts.front().text.find_first_of("*?[{ ") != std::string::npos) {
+        return std::nullopt;
+      }
+      all.push_back(texts.front().text);
+      continue;
+    }
+    if (is_users_own(pattern) && !users_files_) return std::nullopt;
+    findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
+    const auto found = root().glob(pattern);
+    all.insert(all.end(), found.begin(), found.end());
+  }
+  return all;
+}
+
+// The output of the two commands that list the files of a folder: ls, and run-parts(8) as it
+// stands in Debian's /etc/profile since base-files 13.
+std::optional<std::vector<std::string>> Interpreter::listed(const std::string& command) const {
+  std::vector<std::string> words;
+  for (const std::string& word : split(trim(command), ' ')) {
+    if (!word.empty() && word != "2>/dev/null") words.push_back(word);
+  }
+  if (words.size() < 2 || words.back().empty() || words.back().front() != '/') return std::nullopt;
+  const std::string last = words.back();
+  if (last.find_first_of("$`\"'|;{") != std::string::npos) return std::nullopt;
+  std::string pattern = last;
+  bool run_parts = false;
+  if (words[0] == "ls" || words[0] == "/bin/ls" || words[0] == "/usr/bin/ls") {
+    if (words.size() > 3 || !last.contains('*')) return std::nullopt;
+    if (words.size() == 3 && words[1] != "-1") return std::nullopt;
+  } else if (words[0] == "run-parts" && words.size() == 5 && words[1] == "--list" &&
+             words[2] == "--regex" && words[3] == "'^[a-zA-Z0-9_][a-zA-Z0-9._-]*\\.sh$'") {
+    run_parts = true;
+    pattern += "/*.sh";
+  } else {
+    return std::nullopt;
+  }
+  findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
+  std::vector<std::string> found = root().glob(pattern);
+  if (run_parts) {
+    std::erase_if(found, [](const std::string& path) {
+      return !std::ranges::all_of(path.substr(path.rfind('/') + 1), [](unsigned char c) {
+        return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
+      });
+    });
+  }
+  return found;
+}
+
+// Every part runs in a subshell; ksh93's and zsh's last one does not.
+Tri Interpreter::run_pipeline(const Command& command, State& state) {
+  const bool last_stays = dialect_ == Dialect::ksh93 || dialect_ == Dialect::zsh;
+  for (const Command& child : command.children) {
+    if (last_stays && &child == &command.children.back()) {
+      run(child, state);
+    } else {
+      run_unreached(child, state, "is set in a subshell only");
+    }
+  }
+  return Tri::unknown;
+}
+
+Tri Interpreter::call(Function& function, State& state) {
+  if (!state.alive) return Tri::unknown;
+  function.called = true;
+  if (frames_.size() >= kMaxFrames) return Tri::unknown;
+  const auto body = function.body;
+  frames_.push_back(std::make_unique<Frame>());
+  frames_.back()->file = function.file;
+  frames_.back()->is_function = true;
+  std::vector<Loop*> outside = std::exchange(loops_, {});
+  Tri status = run(*body, state);
+  loops_ = std::move(outside);
+  const std::unique_ptr<Frame> frame = std::move(frames_.back());
+  frames_.pop_back();
+  if (frame->returned) {
+    frame->returned->join(state);
+    state = std::move(*frame->returned);
+    status = Tri::unknown;
+  }
+  if (frame->discarded) join(frames_.back()->discarded, *frame->discarded);
+  for (const auto& [name, variable] : frame->outer) {
+    state.at(name) = variable;
+    if (name == kWatched && frame->discarded) frames_.back()->discarded->at(name) = variable;
+  }
+  return status;
+}
+
+void Interpreter::run_uncalled_functions(State& state) {
+  for (auto& [name, function] : functions_) {
+    if (function.called || function.file->users_own || !function.file->text.contains(kWatched)) {
+      continue;
+    }
+    State without = state;
+    frames_.push_back(std::make_unique<Frame>());
+    frames_.back()->file = function.file;
+    call(function, state);
+    frames_.pop_back();
+    state.join(without);
+  }
+}
+
+}  // namespace idlewarden::shell

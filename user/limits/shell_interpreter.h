@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Follows the start of a shell through its files without running anything. Conditions have three
+// answers; where one is not known both ways are followed, and the state after them holds what
+// either may have left. So what is found is what a login may really start with, or more.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "limits/shell_findings.h"
+#include "limits/shell_parser.h"
+#include "limits/shell_timeout.h"
+#include "limits/shell_value.h"
+
+namespace idlewarden::shell {
+
+inline constexpr const char* kWatched = "TMOUT";
+
+// Seconds as this shell takes them from the variable's text.
+struct Timeout {
+  std::optional<Seconds> limit;
+  std::string reason;
+};
+Timeout timeout_of(Dialect dialect, const std::string& text);
+
+class Interpreter {
+ public:
+  // `users_files`: whether the files in the user's home are read too.
+  Interpreter(Findings& findings, const ShellUser& user, Dialect dialect, bool users_files);
+
+  // The shell before it reads its first file.
+  State initial_state() const;
+  // Assigns as the environment that the shell is started with does.
+  void import(State& state, const std::string& name, const std::string& text, const Where& where,
+              const std::string& line);
+  // `. path`; a file that is not there is none. Yes: it was read.
+  Tri read_file(State& state, const std::string& path);
+  // What the shell has where it ends up, also if that is in an `exit`.
+  State settled(const State& state) const;
+
+  bool has_read(const std::string& path) const { return visited_.contains(path); }
+  bool is_users_own(const std::string& path) const;
+  // A word's values at this point, for paths ($ENV, $ZDOTDIR).
+  Values expand_text(State& state, const std::string& text);
+  // Lets every function of the administrator's that was never called run on `state`.
+  void run_uncalled_functions(State& state);
+  const std::vector<int>& undecided() const { return undecided_; }
+
+ private:
+  struct Function {
+    std::shared_ptr<const Command> body;
+    std::shared_ptr<const ScriptFile> file;
+    bool called = false;
+  };
+  // A file or function that is being run, with its ways out.
+  struct Frame {
+    std::shared_ptr<const ScriptFile> file;
+    bool is_function = false;
+    std::optional<State> returned;
+    std::optional<State> discarded;         // the rest of a command line, after an error
+    std::map<std::string, Variable> outer;  // what `local` hides
+  };
+  struct Loop {
+    std::optional<State> broken;
+    std::optional<State> continued;
+  };
+  using Fields = std::vector<Value>;
+
+  // Control flow (shell_interpreter.cpp).
+  void run_script(State& state, std::string_view text);
+  Tri run(const Command& command, State& state);
+  Tri run_plain(const Command& command, State& state);
+  Tri run_list(const Command& command, State& state);
+  Tri run_both(const Command& command, State& state);
+  Tri run_branch(const Command& command, State& state);
+  Tri run_choice(const Command& command, State& state);
+  Tri run_each(const Command& command, State& state);
+  Tri run_loop(const Command& command, State& state);
+  Tri run_repeatedly(const Command& command, State& state);
+  void run_body(const Command& body, State& state);
+  Tri run_pipeline(const Command& command, State& state);
+  Tri call(Function& function, State& state);
+  void run_unreached(const Command& command, const State& state, const std::string& why);
+  void leave(State& state, std::optional<State>& by, const std::string& why);
+  std::optional<std::vector<std::string>> each_words(const Command& command, State& state);
+  std::optional<std::vector<std::string>> listed(const std::string& command) const;
+
+  // Simple commands (shell_builtins.cpp).
+  Tri run_simple(const Command& command, State& state);
+  void keep_assignments(const std::string& name, const Command& command, State& state);
+  Tri run_builtin(const std::string& name, const Command& command, std::size_t first, State& state);
+  Tri declare(const std::string& name, const Command& command, std::size_t first, State& state);
+  Tri declare_one(const Word& word, const Variable& attributes, bool local, State& state);
+  Tri unset(const Command& command, std::size_t first, State& state);
+  Tri source(const Word& word, State& state);
+  Tri evaluate(const Command& command, std::size_t first, State& state);
+  void make_unknown(const Command& command, std::size_t first, State& state);
+  bool assign(State& state, const Assignment& assignment);
+  bool store(State& state, const std::string& name, Values values, int line);
+  void hide(State& state, const std::string& name);
+  Tri refuse(State& state, bool plain_assignment);
+  int note(const Value& value, int line, const std::string& fate);
+  void note_undecided(const std::string& directive, int line, const std::string& reason);
+
+  // Words (shell_expand.cpp).
+  Values expand(const Word& word, State& state, bool pattern = false);
+  Values expand_part(const Part& part, State& state, bool pattern);
+  Values expand_parameter(const Part& part, State& state, bool pattern);
+  Values expand_operator(const Part& part, const Values& values, State& state, bool pattern);
+  Values expand_arithmetic(const std::string& text, State& state);
+  Values expand_command(const std::string& text) const;
+  Tri compute(const std::string& text, State& state);
+  // The command's words from `first` on, in all the ways that they may come out; empty: too many.
+  std::vector<Fields> fields(const std::vector<Word>& words, std::size_t first, State& state);
+
+  // Conditions (shell_conditions.cpp).
+  Tri run_test(const Command& command, std::size_t first, State& state);
+  Tri run_extended_test(const Command& command, State& state);
+  Tri file_test(char letter, const Value& path) const;
+
+  const Root& root() const { return findings_.root(); }
+  const ScriptFile& file() const { return *frames_.back()->file; }
+
+  Findings& findings_;
+  const ShellUser& user_;
+  Dialect dialect_;
+  bool users_files_;
+  std::set<std::string> visited_;
+  std::map<std::string, Function> functions_;
+  std::vector<std::unique_ptr<Frame>> frames_;
+  std::vector<Loop*> loops_;
+  std::optional<State> exited_;
+  std::vector<int> undecided_;
+  int depth_ = 0;
+};
+
+// Whether `value` matches an fnmatch(3) pattern.
+Tri matches(const Value& value, const Value& pattern);
+
+}  // namespace idlewarden::shell

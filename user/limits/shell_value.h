@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is known of a shell's variables without running it: for each the values that it may have.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace idlewarden::shell {
+
+enum class Tri { no, yes, unknown };
+Tri operator!(Tri a);
+Tri operator&&(Tri a, Tri b);
+Tri operator||(Tri a, Tri b);
+// What holds when either of two ways was taken.
+Tri either(Tri a, Tri b);
+
+enum class Dialect { bash, posix, ksh93, mksh, zsh };
+
+struct Value {
+  enum class Kind { unset, text, nonempty, unknown };
+  Kind kind = Kind::unset;
+  std::string text;
+  int source = -1;  // the line that gave it, for a variable that is watched
+
+  static Value of(std::string text) { return {Kind::text, std::move(text)}; }
+  static Value unknown() { return {Kind::unknown, {}}; }
+  static Value nonempty() { return {Kind::nonempty, {}}; }
+  bool empty() const { return kind == Kind::unset || (kind == Kind::text && text.empty()); }
+  friend bool operator==(const Value&, const Value&) = default;
+};
+
+// One of these; never empty.
+using Values = std::vector<Value>;
+// Adds what is missing. Beyond a bound the rest becomes one unknown value.
+void unite(Values& into, const Values& more);
+Values each_followed_by(const Values& left, const Values& right);
+
+struct Variable {
+  Values values{Value{}};
+  Tri readonly = Tri::no;
+  Tri exported = Tri::no;
+  bool integer = false;
+  friend bool operator==(const Variable&, const Variable&) = default;
+};
+
+// The state of the shell at one point of its start. A variable that is not in it is the
+// environment's: nobody here knows it.
+struct State {
+  bool alive = true;  // false: this point is not reached
+  std::string why_not;
+  std::map<std::string, Variable> variables;
+
+  const Variable& get(const std::string& name) const;
+  Variable& at(const std::string& name);
+  // The state after one of two ways was taken.
+  void join(const State& other);
+};
+// For the many places where a way out may be taken more than once.
+void join(std::optional<State>& into, const State& other);
+
+}  // namespace idlewarden::shell
