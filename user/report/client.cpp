@@ -66,7 +66,9 @@ Result<std::string> fetch_unix(const std::string& socket, const std::string& tar
   const auto response = client->Get(target);
   if (!response) return unreachable(socket, ETIMEDOUT);
   if (response->status != 200) return refused(response->status, response->body);
-  return response->body;
+  std::string body = response->body;
+  if (body.ends_with('\n')) body.pop_back();
+  return body;
 }
 
 Result<void> follow_unix(const std::string& socket, const std::string& target,
@@ -95,7 +97,7 @@ Result<void> follow_unix(const std::string& socket, const std::string& target,
         pending.erase(0, begin);
         return !enough;
       });
-  if (enough) return {};
+  if (enough || (response && status == 200)) return {};
   if (status != 0 && status != 200) return refused(status, pending);
   if (status == 0) return unreachable(socket, ETIMEDOUT);
   return fail("the daemon at " + printable(socket) + " has ended the stream");

@@ -13,13 +13,14 @@ namespace idlewarden {
 
 inline constexpr const char* kDefaultSocket = "/run/idlewarden/idlewarden.sock";
 
-// GET `target` ("/v1/sessions?format=text&width=80"): the body of a 200. Any other status is an
-// error with the daemon's own words. If nobody answers, code is the errno of connect(2) and the
-// error says how to start the daemon.
+// GET `target` ("/v1/sessions.txt?width=80"): the body of a 200 without the newline at its end. Any
+// other status is an error with the daemon's own words. If nobody answers, code is the errno of
+// connect(2) and the error says how to start the daemon.
 Result<std::string> fetch_unix(const std::string& socket, const std::string& target);
 
-// The same for a stream: calls back for every line that is not empty, until the callback returns
-// false (which is success) or the daemon ends the stream or falls silent (which are errors).
+// The same for lines and streams of lines: calls back for every line that is not empty, until the
+// body is complete or the callback returns false. That the daemon stops in the middle or falls
+// silent for 30 s is an error.
 using LineHandler = std::function<bool(std::string_view line)>;
 Result<void> follow_unix(const std::string& socket, const std::string& target,
                          const LineHandler& handler);

@@ -120,27 +120,18 @@ std::string to_human_line(const Event& e) {
           e.limit_seconds ? "may be idle for " + limit_and_source(e) : "no idle limit";
       return fmt::format("watching {}: {}", who(e), limit);
     }
-    case warned:
-      return "warned " + who(e) + facts(e);
-    case resumed:
-      return who(e) + " is active again" + facts(e);
-    case would_terminate:
-      return "would end " + who(e) + facts(e);
-    case terminated:
-      return "ended " + who(e) + facts(e);
-    case terminate_failed:
-      return "could not end " + who(e) + facts(e);
-    case session_ended:
-      return who(e) + " has left" + facts(e);
-    case held:
-      return "not ending " + who(e) + " yet" + facts(e);
-    case config_reloaded:
-      return "configuration reloaded" + facts(e);
+    case warned: return "warned " + who(e) + facts(e);
+    case resumed: return who(e) + " is active again" + facts(e);
+    case would_terminate: return "would end " + who(e) + facts(e);
+    case terminated: return "ended " + who(e) + facts(e);
+    case terminate_failed: return "could not end " + who(e) + facts(e);
+    case session_ended: return who(e) + " has left" + facts(e);
+    case held: return "not ending " + who(e) + " yet" + facts(e);
+    case config_reloaded: return "configuration reloaded" + facts(e);
     case config_rejected:
       return "configuration rejected, the last good one stays in force: " +
              detail_or(e, "it could not be read");
-    case backend_changed:
-      return "input is now seen by " + detail_or(e, "another backend");
+    case backend_changed: return "input is now seen by " + detail_or(e, "another backend");
   }
   std::unreachable();
 }

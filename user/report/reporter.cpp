@@ -34,11 +34,11 @@ std::string_view name_of(int priority) {
 // The last events, for followers on other threads.
 class Ring {
  public:
-  void push(std::string line) {
+  void push(const Event& event) {
     {
       const std::lock_guard lock(mutex_);
-      if (lines_.size() == kKept) lines_.pop_front();
-      lines_.push_back(std::move(line));
+      if (events_.size() == kKept) events_.pop_front();
+      events_.push_back(event);
       ++latest_;
     }
     changed_.notify_all();
@@ -49,8 +49,8 @@ class Ring {
     // A number of an earlier run of the daemon may lie ahead of this run's.
     sequence = std::min(sequence, latest_);
     changed_.wait_for(lock, timeout, [&] { return latest_ > sequence; });
-    const std::uint64_t wanted = std::min<std::uint64_t>(latest_ - sequence, lines_.size());
-    return {.lines = {lines_.end() - static_cast<std::ptrdiff_t>(wanted), lines_.end()},
+    const std::uint64_t wanted = std::min<std::uint64_t>(latest_ - sequence, events_.size());
+    return {.events = {events_.end() - static_cast<std::ptrdiff_t>(wanted), events_.end()},
             .next = latest_};
   }
 
@@ -63,7 +63,7 @@ class Ring {
   static constexpr std::size_t kKept = 1024;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<std::string> lines_;
+  std::deque<Event> events_;
   std::uint64_t latest_ = 0;
 };
 
@@ -87,7 +87,7 @@ class SystemReporter final : public Reporter {
 
   void emit(const Event& event) override {
     const std::string line = to_json_line(event);
-    ring_.push(line);
+    ring_.push(event);
     if (file_) note(to_file_, file_->append(line));
     const int priority = info_of(event.type).priority;
     if (journal_) {

@@ -35,10 +35,10 @@ class Reporter {
   virtual void error(const std::string& message) = 0;
   virtual std::uint64_t dropped_events() const = 0;
 
-  // Blocks until events after `sequence` exist or the timeout passes; returns their JSON lines and
-  // the sequence to go on with. The last 1,024 are kept.
+  // Blocks until events after `sequence` exist or the timeout passes; returns them and the sequence
+  // to go on with. The last 1,024 are kept.
   struct Batch {
-    std::vector<std::string> lines;
+    std::vector<Event> events;
     std::uint64_t next = 0;
   };
   virtual Batch wait_after(std::uint64_t sequence, std::chrono::milliseconds timeout) = 0;

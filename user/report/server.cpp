@@ -127,36 +127,39 @@ void add_common(Http& http, const SnapshotProvider& provider) {
 
 void add_sessions(Http& http, const SnapshotProvider& provider) {
   using Request = httplib::Request;
-  const auto as_json =
-      from_snapshot(provider, "application/json",
-                    [](const Snapshot& s, const Request&) { return sessions_json(s) + "\n"; });
-  const auto as_table = from_snapshot(provider, "text/plain; charset=utf-8",
-                                      [](const Snapshot& s, const Request& request) {
-                                        return sessions_table(s, number_or(request, "width", 0));
-                                      });
-  http.Get("/v1/sessions", [=](const Request& request, httplib::Response& response) {
-    (request.get_param_value("format") == "text" ? as_table : as_json)(request, response);
-  });
+  http.Get("/v1/sessions",
+           from_snapshot(provider, "application/json", [](const Snapshot& s, const Request&) {
+             return sessions_json(s) + "\n";
+           }));
+  http.Get("/v1/sessions.txt", from_snapshot(provider, "text/plain; charset=utf-8",
+                                             [](const Snapshot& s, const Request& request) {
+                                               return sessions_table(
+                                                   s, number_or(request, "width", 0));
+                                             }));
   http.Get("/v1/status",
            from_snapshot(provider, "application/json",
                          [](const Snapshot& s, const Request&) { return status_json(s) + "\n"; }));
 }
 
-std::string joined(const std::vector<std::string>& lines) {
+std::string lines_of(const std::vector<Event>& events, bool sentences) {
   std::string out;
-  for (const std::string& line : lines) out += line + "\n";
+  for (const Event& event : events) {
+    out += sentences ? rfc3339(event.time) + " " + to_human_line(event) : to_json_line(event);
+    out += "\n";
+  }
   return out;
 }
 
 // Called again and again by the library until it returns false or the server stops.
 class Follower {
  public:
-  explicit Follower(Reporter& reporter) : reporter_(reporter), next_(reporter.latest()) {}
+  Follower(Reporter& reporter, bool sentences)
+      : reporter_(reporter), sentences_(sentences), next_(reporter.latest()) {}
 
   bool operator()(size_t, httplib::DataSink& sink) {
     const Reporter::Batch batch = reporter_.wait_after(next_, kFollowWait);
     next_ = batch.next;
-    std::string text = joined(batch.lines);
+    std::string text = lines_of(batch.events, sentences_);
     // What a client has left behind unnoticed is found by writing to it.
     if (text.empty() && steady_clock::now() - spoken_ >= kHeartbeat) text = "\n";
     if (text.empty()) return sink.is_writable();
@@ -166,18 +169,20 @@ class Follower {
 
  private:
   Reporter& reporter_;
+  bool sentences_;
   std::uint64_t next_;
   steady_clock::time_point spoken_ = steady_clock::now();
 };
 
 void add_events(Http& http, Reporter& reporter) {
-  constexpr const char* kType = "application/x-ndjson";
   http.Get("/v1/events", [&reporter](const httplib::Request& request, httplib::Response& response) {
+    const bool sentences = request.get_param_value("format") == "text";
+    const char* const type = sentences ? "text/plain; charset=utf-8" : "application/x-ndjson";
     if (number_or(request, "follow", 0) == 0) {
       const auto batch = reporter.wait_after(0, std::chrono::milliseconds(0));
-      return response.set_content(joined(batch.lines), kType);
+      return response.set_content(lines_of(batch.events, sentences), type);
     }
-    response.set_chunked_content_provider(kType, Follower(reporter));
+    response.set_chunked_content_provider(type, Follower(reporter, sentences));
   });
 }
 

@@ -31,10 +31,11 @@ class Server {
 // 1 s and cannot keep others waiting; at most 32 connections at a time. Port 0: any.
 Result<std::unique_ptr<Server>> serve_metrics(const std::string& listen, SnapshotProvider provider);
 
-// GET /v1/sessions (?format=text&width=COLUMNS: the table for people), /v1/status, /v1/events (the
-// last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line now
-// and then), /metrics, /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a
-// stale socket is replaced, a live one is an error. `reporter` outlives the server.
+// GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS: the table for people), /v1/status, /v1/events
+// (the last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line
+// now and then; ?format=text: sentences with their time), /metrics, /healthz. The socket's mode is
+// 0600, its folder is made 0755 if missing; a stale socket is replaced, a live one is an error.
+// `reporter` outlives the server.
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
                                            Reporter& reporter);
 
