@@ -102,7 +102,6 @@ std::expected<void, StartFailure> Daemon::start() {
   compose();
 
   reporter_->info(start_line(*limits_, kernel_));
-  for (const std::string& warning : kernel_.warnings) reporter_->warning(warning);
   Event event;
   event.type = EventType::backend_changed;
   event.time = clock_.wall();
@@ -164,7 +163,9 @@ void Daemon::compose() {
                      .warden = *warden_,
                      .clock = clock_,
                      .procfs = procfs_,
-                     .emit = [this](const Event& event) { reporter_->emit(event); }});
+                     .emit = [this](const Event& event) { reporter_->emit(event); },
+                     .warn = [this](const std::string& text) { reporter_->warning(text); }});
+  for (const std::string& warning : kernel_.warnings) monitor_->set_degraded("kernel", warning);
 }
 
 Result<void> Daemon::wire_loop() {

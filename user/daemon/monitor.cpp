@@ -92,6 +92,7 @@ void Monitor::scan(BootTime now) {
   }
   clear_degraded("scan_failed");
   SessionTable::Change change = parts_.table.update(*leaders, now);
+  for (const Error& problem : change.problems) set_degraded("sessions", problem.text());
   std::ranges::move(change.ended, std::back_inserter(leaving_));
   admit(change.started);
 }
@@ -310,7 +311,9 @@ Snapshot Monitor::snapshot() const {
 }
 
 void Monitor::set_degraded(const std::string& reason, const std::string& sentence) {
-  degraded_[reason] = sentence;
+  std::string& known = degraded_[reason];
+  if (known != sentence) parts_.warn(sentence);
+  known = sentence;
 }
 
 void Monitor::clear_degraded(const std::string& reason) {

@@ -33,6 +33,7 @@ class Monitor {
     const Clock& clock;
     Procfs procfs;
     EmitEvent emit;
+    std::function<void(const std::string&)> warn;  // for the log, once per sentence
   };
   explicit Monitor(Parts parts);
 

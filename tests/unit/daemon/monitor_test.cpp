@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/monitor.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "support/temp_dir.h"
+#include "unit/sessions/made_proc.h"
+
+namespace idlewarden {
+namespace {
+
+using test::MadeProc;
+using test::TempDir;
+
+constexpr pid_t kListener = 5'000'010;
+constexpr pid_t kHost = 5'000'020;
+constexpr pid_t kShell = 5'000'030;
+constexpr BootTime kStart{Seconds(1000)};
+
+class FakeClock final : public Clock {
+ public:
+  BootTime now() const override { return now_; }
+  WallTime wall() const override { return WallTime(Seconds(1'700'000'000)); }
+  void set(BootTime t) { now_ = t; }
+
+ private:
+  BootTime now_ = kStart;
+};
+
+class FakeSource final : public ActivitySource {
+ public:
+  Backend backend() const noexcept override { return Backend::fentry; }
+  Result<std::vector<Leader>> scan() override {
+    ++scans;
+    if (failing) return fail("the iterator is gone");
+    return leaders;
+  }
+  Result<void> watch(const Tty& tty) override {
+    if (refusing) return fail("no room");
+    watched.push_back(tty);
+    return {};
+  }
+  void unwatch(const Tty& tty) noexcept override { std::erase(watched, tty); }
+  InputSeen input(const Tty&) const override { return seen; }
+  bool needs_scan(const Tty&) const noexcept override { return false; }
+
+  std::vector<Leader> leaders;
+  std::vector<Tty> watched;
+  InputSeen seen;
+  bool failing = false;
+  bool refusing = false;
+  int scans = 0;
+};
+
+// Ends a session by taking its leader out of the kernel's table.
+class FakeTerminator final : public Terminator {
+ public:
+  explicit FakeTerminator(FakeSource& source) : source_(source) {}
+  Result<std::unique_ptr<Grip>> seize(const Session&) override {
+    ++seized;
+    return std::make_unique<FakeGrip>(*this);
+  }
+  int seized = 0;
+  int hung_up = 0;
+  std::string said;
+
+ private:
+  class FakeGrip final : public Grip {
+   public:
+    explicit FakeGrip(FakeTerminator& owner) : owner_(owner) {}
+    Result<void> say(std::string_view text) override {
+      owner_.said += text;
+      return {};
+    }
+    Result<void> hang_up() override {
+      ++owner_.hung_up;
+      owner_.source_.leaders.clear();
+      return {};
+    }
+    Result<void> signal_leader(int) override { return {}; }
+    Result<void> signal_host(int) override { return {}; }
+    Result<void> kill_survivors() override { return {}; }
+    Alive alive() const override { return {.leader = owner_.hung_up == 0, .host = false}; }
+    int leader_fd() const noexcept override { return -1; }
+
+   private:
+    FakeTerminator& owner_;
+  };
+
+  FakeSource& source_;
+};
+
+class MonitorTest : public testing::Test {
+ protected:
+  MonitorTest() {
+    proc_.add({.pid = kListener,
+               .executable = "/usr/sbin/sshd",
+               .command_line = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"});
+    proc_.add({.pid = kHost,
+               .parent = kListener,
+               .executable = "/usr/sbin/sshd",
+               .command_line = "sshd: x@pts/3",
+               .comm = "sshd",
+               .uid = 4242,
+               .masters = {{9, 3}}});
+    proc_.add(
+        {.pid = kShell, .parent = kHost, .executable = "/bin/bash", .comm = "bash", .uid = 4242});
+    set_policy("mode = \"enforce\"\nwarn = \"0s\"\n", "10s");
+  }
+
+  // The limit comes from a rule, so that nothing of this machine decides.
+  void set_policy(const std::string& head, const std::string& limit) {
+    const std::string file =
+        files_.file("policy.toml", head + "[[rule]]\nname = \"all\"\nlimit = \"" + limit + "\"\n");
+    if (limits_) return;
+    auto loaded = Limits::load(Root(), file);
+    ASSERT_TRUE(loaded) << loaded.error().text();
+    limits_ = std::make_unique<Limits>(std::move(*loaded));
+  }
+
+  void log_in(BootTime start, bool untouched = true) {
+    Leader leader;
+    leader.pid = kShell;
+    leader.parent = kHost;
+    leader.grandparent = kListener;
+    leader.start = start;
+    leader.uid = 4242;
+    leader.foreground_pgrp = kShell;
+    leader.no_input_yet = untouched;
+    leader.tty = Tty{.address = 0xffff8880, .major = 136, .minor = 3, .index = 3, .devpts_dev = 1};
+    source_.leaders = {leader};
+  }
+
+  Monitor& monitor() {
+    if (!monitor_) {
+      table_ = std::make_unique<SessionTable>(proc_.procfs(), clock_, SessionScope{});
+      warden_ = std::make_unique<Warden>(terminator_, Warden::Settings{});
+      monitor_ = std::make_unique<Monitor>(
+          Monitor::Parts{.source = source_,
+                         .table = *table_,
+                         .limits = *limits_,
+                         .warden = *warden_,
+                         .clock = clock_,
+                         .procfs = proc_.procfs(),
+
+                         .emit = [this](const Event& e) { events_.push_back(e); },
+                         .warn = [](const std::string&) {}});
+    }
+    return *monitor_;
+  }
+
+  void tick_at(double seconds_after_start) {
+    clock_.set(kStart + Nanoseconds(static_cast<std::int64_t>(seconds_after_start * 1e9)));
+    monitor().tick();
+  }
+  int count(EventType type) const {
+    return static_cast<int>(std::ranges::count(events_, type, &Event::type));
+  }
+
+  MadeProc proc_;
+  TempDir files_;
+  FakeClock clock_;
+  FakeSource source_;
+  FakeTerminator terminator_{source_};
+  std::unique_ptr<Limits> limits_;
+  std::unique_ptr<SessionTable> table_;
+  std::unique_ptr<Warden> warden_;
+  std::unique_ptr<Monitor> monitor_;
+  std::vector<Event> events_;
+};
+
+TEST_F(MonitorTest, ASessionThatWasThereBeforeStartsItsClockWhenItIsFound) {
+  log_in(kStart - Seconds(5000));
+  tick_at(0);
+  ASSERT_EQ(count(EventType::session_started), 1);
+  tick_at(9.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(10);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, AFreshUntouchedSessionIsCountedFromItsOwnStart) {
+  tick_at(0);
+  log_in(kStart + Nanoseconds(500'000'000));
+  tick_at(2);
+  tick_at(10.4);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(10.5);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, AFreshSessionThatWasTypedInIsCountedFromWhenItWasFound) {
+  tick_at(0);
+  log_in(kStart + Nanoseconds(500'000'000), false);
+  tick_at(2);
+  tick_at(11.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(12);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, InputMovesTheDeadline) {
+  log_in(kStart);
+  tick_at(0);
+  source_.seen.last_input = kStart + Seconds(8);
+  tick_at(10);
+  tick_at(17.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(18);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, TheEndIsToldOnceAndInOrder) {
+  log_in(kStart);
+  for (const double t : {0.0, 10.0, 10.1, 12.2, 14.0}) tick_at(t);
+  ASSERT_EQ(count(EventType::terminated), 1);
+  ASSERT_EQ(count(EventType::session_ended), 1);
+  const auto ended = std::ranges::find(events_, EventType::terminated, &Event::type);
+  EXPECT_LT(ended, std::ranges::find(events_, EventType::session_ended, &Event::type));
+  EXPECT_EQ(ended->limit_seconds, 10);
+  EXPECT_EQ(ended->decided_by, "rule");
+  EXPECT_TRUE(source_.watched.empty());
+}
+
+TEST_F(MonitorTest, WhatCannotBeWatchedIsNeverIdle) {
+  source_.refusing = true;
+  log_in(kStart);
+  for (int t = 0; t < 100; t += 2) tick_at(t);
+  EXPECT_EQ(terminator_.seized, 0);
+  EXPECT_TRUE(monitor().snapshot().degraded.contains("watch_failed"));
+}
+
+TEST_F(MonitorTest, AScanThatFailsEndsNobodyAndIsTold) {
+  log_in(kStart);
+  tick_at(0);
+  source_.failing = true;
+  for (int t = 2; t < 60; t += 2) tick_at(t);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  EXPECT_TRUE(monitor().snapshot().degraded.contains("scan_failed"));
+  source_.failing = false;
+  tick_at(62);
+  EXPECT_EQ(terminator_.hung_up, 1);
+  EXPECT_FALSE(monitor().snapshot().degraded.contains("scan_failed"));
+}
+
+TEST_F(MonitorTest, ABadPolicyChangesNothingButIsTold) {
+  log_in(kStart);
+  tick_at(0);
+  set_policy("mode = \"enforce\"\nwran = \"0s\"\n", "1s");
+  EXPECT_FALSE(monitor().reload());
+  EXPECT_EQ(count(EventType::config_rejected), 1);
+  tick_at(5);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  EXPECT_TRUE(monitor().snapshot().degraded.contains("policy_rejected"));
+  set_policy("mode = \"enforce\"\nwarn = \"0s\"\n", "6s");
+  EXPECT_TRUE(monitor().reload());
+  EXPECT_EQ(count(EventType::config_reloaded), 1);
+  tick_at(6);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+}  // namespace
+}  // namespace idlewarden
