@@ -26,12 +26,12 @@ int terminal_width() {
 }
 
 int sessions(const QueryArguments& arguments) {
-  const auto answer =
-      fetch_unix(arguments.socket,
-                 arguments.json ? std::string("/v1/sessions")
-                                : fmt::format("/v1/sessions.txt?width={}", terminal_width()));
+  const std::string target =
+      arguments.json ? "/v1/sessions"
+                     : fmt::format("/v1/sessions?format=text&width={}", terminal_width());
+  const auto answer = fetch_unix(arguments.socket, target);
   if (!answer) return complain(answer.error(), kUnreachable);
-  fmt::print("{}\n", *answer);
+  fmt::print("{}", *answer);
   return kFine;
 }
 

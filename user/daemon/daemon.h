@@ -8,11 +8,11 @@
 
 #include "base/result.h"
 #include "limits/policy.h"
+#include "report/client.h"
 #include "report/reporter.h"
 
 namespace idlewarden {
 
-inline constexpr const char* kDefaultSocket = "/run/idlewarden/idlewarden.sock";
 inline constexpr const char* kDefaultPinDir = "/sys/fs/bpf/idlewarden/v1";
 
 struct DaemonOptions {

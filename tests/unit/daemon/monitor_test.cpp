@@ -83,7 +83,7 @@ class FakeTerminator final : public Terminator {
     Result<void> signal_leader(int) override { return {}; }
     Result<void> signal_host(int) override { return {}; }
     Result<void> kill_survivors() override { return {}; }
-    Alive alive() const override { return {.leader = owner_.hung_up == 0, .host = false}; }
+    Alive alive() override { return {.leader = owner_.hung_up == 0, .host_stuck = false}; }
     int leader_fd() const noexcept override { return -1; }
 
    private:
