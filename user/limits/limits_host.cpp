@@ -19,12 +19,10 @@ bool through_logind(Kind kind) {
     case Kind::ssh:
     case Kind::telnet:
     case Kind::console:
-    case Kind::serial:
-      return true;
+    case Kind::serial: return true;
     case Kind::ssh_nopty:
     case Kind::mosh:
-    case Kind::dropbear:
-      return false;
+    case Kind::dropbear: return false;
   }
   std::unreachable();
 }
@@ -124,7 +122,11 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   if (!reading.fresh) {
     ShellTimeouts now = shell_timeouts(
         Root(tree), {.uid = subject.uid, .home = subject.home, .shell = subject.shell});
-    for (const Error& error : now.problems) problem(error);
+    for (const Error& error : now.problems) {
+      // Users may do with their own files what they like; that is no news for the host's log.
+      const bool own = !subject.home.empty() && error.where.file.starts_with(subject.home + "/");
+      if (!own) problem(error);
+    }
     keep_unreadable(reading.last, now);
     reading.last = std::move(now);
     reading.fresh = true;
@@ -174,7 +176,9 @@ std::set<std::string> HostReadings::files() {
   };
   sshd_.for_each([&](const SshdKey& key, const SshdReading& reading) {
     add(std::get<0>(key), {std::get<1>(key)});
-    if (reading.good) add(std::get<0>(key), reading.good->files());
+    if (!reading.good) return;
+    add(std::get<0>(key), reading.good->files());
+    add(std::get<0>(key), reading.good->folders());
   });
   shells_.for_each([&](const ShellKey& key, const ShellReading& reading) {
     add(std::get<0>(key), reading.last.files);
