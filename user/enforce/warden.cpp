@@ -235,9 +235,8 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
-  if (entry.state == State::active || round.now < ends_at(d, entry.warned_at)) {
-    return round.wake(std::max(d.warn_at(), round.now + kRetryGone));
-  }
+  if (entry.state == State::active) return round.wake(d.warn_at());
+  if (const BootTime end = ends_at(d, entry.warned_at); round.now < end) return round.wake(end);
   if (!grip) return fail(entry, fresh, d, grip.error(), round);
   begin(entry, fresh, d, std::move(*grip), round);
 }

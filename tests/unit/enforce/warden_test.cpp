@@ -131,6 +131,20 @@ TEST(Warden, InputThatOnlyTheSecondLookKnowsOfSparesFromTheWarning) {
   EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0"));
 }
 
+TEST(Warden, InputJustAfterWhatTheListKnowsMovesTheEndByNoMore) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.warn = Seconds(0);
+  s.typed_unseen = at(100.3);
+  b.step(700);
+  s.last_activity = at(100);  // the list still has it so
+  EXPECT_EQ(b.wake, at(700.3));
+  b.step(700.1);
+  EXPECT_EQ(std::ranges::count(b.log, "seize pts/0"), 1);  // what was learnt is not forgotten
+  b.run_until(700.4);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
 TEST(Warden, ASessionThatTheSecondLookDoesNotFindIsLeftAlone) {
   Bench b;
   auto& s = b.add();

@@ -126,6 +126,7 @@ class World final : public Terminator {
   // What is true.
   std::optional<Deadline> deadline(const Life& life) const;
   static bool untouchable(const Life& life);
+  bool overdue(const Life& life, BootTime at) const;
   bool shares_host(const Life& life) const;
   std::ptrdiff_t begun_lately() const;
   Life* find(const SessionId& id);
@@ -190,7 +191,9 @@ inline void World::apply(const Op& op) {
           if (op.kind == Op::type) life->shown_activity = now_;
           return;
         case Op::print:
-          if (life->has_tty && life->verdict.output_counts) life->last_activity = now_;
+          if (!life->has_tty || !life->verdict.output_counts) return;
+          note(life, "prints");
+          life->last_activity = now_;
           return;
         case Op::job:
           act("starts or ends a job");

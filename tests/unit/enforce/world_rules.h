@@ -40,6 +40,10 @@ inline std::ptrdiff_t World::begun_lately() const {
                                [&](BootTime t) { return now_ - t < std::chrono::minutes(1); });
 }
 
+inline bool World::overdue(const Life& life, BootTime at) const {
+  return now_ > std::max(at, life.disturbed_at) + kTolerance + kLate;
+}
+
 // Asked at the very moment of the hang-up, of the truth.
 inline void World::check_hang_up(const Life& life) {
   const auto d = deadline(life);
@@ -47,6 +51,12 @@ inline void World::check_hang_up(const Life& life) {
   if (!d || now_ < d->at) break_rule(life, "ended though it is within its limit");
   if (d && d->warn > kTolerance && !life.warned_at) break_rule(life, "ended without a warning");
   if (begun_lately() >= cap_) break_rule(life, "ended beyond the cap");
+  const bool was_held = std::ranges::any_of(
+      life.said, [](const auto& s) { return std::get<0>(s) == Happened::held; });
+  if (d && !was_held) {
+    const BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
+    if (life.fault == none && overdue(life, end)) break_rule(life, "ended late");
+  }
   if (life.hung_up_at) break_rule(life, "ended twice");
   if (life.seized_in != step_number_) break_rule(life, "not seized in this step");
 }
@@ -101,14 +111,11 @@ inline void World::check_transition(Life& life, const Transition& t) {
 // Nobody is forgotten: within a second of the moment (or of the last change of the rules) it is
 // warned, reported, ended or held, and an end that has begun comes to an end.
 inline void World::check_punctuality(const Life& life) {
-  const auto overdue = [&](BootTime at) {
-    return now_ > std::max(at, life.disturbed_at) + kTolerance + kLate;
-  };
   if (life.hung_up_at) {
     // Three steps for the leader, one for the survivors, three for the host.
     const Nanoseconds most = 7 * (Nanoseconds(life.verdict_then.grace) + kTolerance);
     if (!life.terminated && !life.failed &&
-        overdue(std::max(*life.hung_up_at, life.disturbed_at) + most)) {
+        overdue(life, std::max(*life.hung_up_at, life.disturbed_at) + most)) {
       break_rule(life, "its end is forgotten");
     }
     return;
@@ -118,16 +125,17 @@ inline void World::check_punctuality(const Life& life) {
                      std::ranges::count(listed_, life.session.id) != 0;
   if (!d || !shown || !life.alive || !life.has_tty || life.fault != none) return;
   if (untouchable(life)) {
+    if (warden_.state(life.session.id) == State::warned) break_rule(life, "warned in audit");
     const bool said = life.said.contains({Happened::would_terminate, d->cause, d->since});
-    if (overdue(d->at) && !said) break_rule(life, "not reported in time");
+    if (overdue(life, d->at) && !said) break_rule(life, "not reported in time");
     return;
   }
   if (d->warn > Nanoseconds(0) && !life.warned_at) {
-    if (overdue(d->warn_at)) break_rule(life, "not warned in time");
+    if (overdue(life, d->warn_at)) break_rule(life, "not warned in time");
     return;
   }
   const BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
-  if (overdue(end) && begun_lately() < cap_) break_rule(life, "not ended in time");
+  if (overdue(life, end) && begun_lately() < cap_) break_rule(life, "not ended in time");
 }
 
 inline World::Life* World::find(const SessionId& id) {
