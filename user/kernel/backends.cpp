@@ -69,7 +69,7 @@ Source with_pins(Source proven, const KernelOptions& options, const Clock& clock
     return proven;
   }
   if (proven->backend() == Backend::sampler) {
-    pins->clear();
+    if (const auto cleared = pins->clear(); !cleared) not_pinned(cleared.error());
     return proven;
   }
   const auto kept = pins->take_over(opened.warnings);
@@ -116,7 +116,7 @@ std::vector<std::string> blind_spots(Backend backend) {
     case Backend::fentry:
     case Backend::kprobe:
       return {
-          "Consoles and serial lines have no pty: input there is known to the second only, and a "
+          "Consoles and serial lines have no pty: input there is known to the scan only, and a "
           "terminal's own replies count as input."};
     case Backend::tracepoint:
       return {
@@ -125,7 +125,7 @@ std::vector<std::string> blind_spots(Backend backend) {
           "A terminal's own replies count as input unless they arrive by write(2), which is how "
           "sshd sends them.",
           "Every system call of the host takes about 30 ns longer.",
-          "Consoles and serial lines have no pty: input there is known to the second only, and a "
+          "Consoles and serial lines have no pty: input there is known to the scan only, and a "
           "terminal's own replies count as input."};
     case Backend::sampler:
       return {

@@ -32,14 +32,10 @@ std::uint32_t activity_entries() {
 
 bpf_program* program_of(const idlewarden_bpf& skeleton, Backend backend) {
   switch (backend) {
-    case Backend::fentry:
-      return skeleton.progs.fentry_pty_write;
-    case Backend::kprobe:
-      return skeleton.progs.kprobe_pty_write;
-    case Backend::tracepoint:
-      return skeleton.progs.tracepoint_sys_exit;
-    case Backend::sampler:
-      return nullptr;
+    case Backend::fentry: return skeleton.progs.fentry_pty_write;
+    case Backend::kprobe: return skeleton.progs.kprobe_pty_write;
+    case Backend::tracepoint: return skeleton.progs.tracepoint_sys_exit;
+    case Backend::sampler: return nullptr;
   }
   std::unreachable();
 }

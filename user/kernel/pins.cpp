@@ -8,6 +8,7 @@
 #include <linux/bpf.h>
 #include <linux/magic.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -44,6 +45,19 @@ fs::path existing(fs::path path) {
   return path;
 }
 
+// A BPF file system may be mounted for everybody to write to, with the sticky bit, like /tmp.
+Result<void> only_root_can_change(const fs::path& folder) {
+  struct stat info {};
+  if (lstat(folder.c_str(), &info) != 0) return fail_errno("looking at " + folder.string());
+  const bool others_write = (info.st_mode & (S_IWGRP | S_IWOTH)) != 0;
+  const bool sticky = (info.st_mode & S_ISVTX) != 0;
+  if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (others_write && !sticky)) {
+    return fail(folder.string() + " is not a folder that only root can change",
+                "remove it; it is made again");
+  }
+  return {};
+}
+
 std::vector<std::string> pins_in(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
@@ -55,11 +69,14 @@ std::vector<std::string> pins_in(const std::string& path) {
   return names;
 }
 
-int remove_all(const std::string& path, const std::vector<std::string>& names) {
-  int removed = 0;
+// Goes on after a failure; how many went, or the first error.
+Result<int> remove_all(const std::string& path, const std::vector<std::string>& names) {
+  Result<int> removed = 0;
   for (const std::string& name : names) {
     std::error_code error;
-    if (fs::remove(fs::path(path) / name, error)) ++removed;
+    fs::remove(fs::path(path) / name, error);
+    if (error && removed) removed = fail_errno("removing " + path + "/" + name, error.value());
+    if (removed) ++*removed;
   }
   return removed;
 }
@@ -101,8 +118,12 @@ Result<PinDir> PinDir::open(const std::string& path) {
                 fmt::format("mount -t bpf bpf {}", usual ? "/sys/fs/bpf" : present.string()));
   }
   std::error_code error;
-  fs::create_directories(path, error);
-  if (error) return fail_errno("making " + path, error.value());
+  if (fs::create_directories(path, error); error) {
+    return fail_errno("making " + path, error.value());
+  }
+  for (const fs::path& folder : {fs::path(path), fs::path(path).parent_path()}) {
+    if (const auto safe = only_root_can_change(folder); !safe) return std::unexpected(safe.error());
+  }
   UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!lock) return fail_errno("opening " + path);
   if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
@@ -121,7 +142,7 @@ std::optional<KeptMaps> PinDir::take_over(std::vector<std::string>& warnings) co
   const auto reject = [&](const std::string& why) {
     warnings.push_back(
         fmt::format("{}: {}; removed, every session's clock starts now", path_, why));
-    clear();
+    if (const auto cleared = clear(); !cleared) warnings.push_back(cleared.error().text());
     return std::nullopt;
   };
   KeptMaps kept{
@@ -154,9 +175,11 @@ Result<void> PinDir::pin(BpfObject& object, Backend backend) const {
   const std::string link = kLinkPrefix + std::string(to_string(backend));
   const std::string fresh = link + "_new";
   const std::vector<std::string> before = pins();
-  const auto failed = [&](const std::string& what, int error) {
-    clear();
-    return fail_errno(what, -error);
+  const auto failed = [&](const std::string& what) {
+    const int code = errno;
+    // Maps whose hook is not pinned are never taken over, so what cannot be removed does no harm.
+    (void)clear();
+    return fail_errno(what, code);
   };
   for (const auto& [map, name] :
        {std::pair(object.activity(), kActivity), std::pair(object.overflow(), kOverflow),
@@ -164,25 +187,26 @@ Result<void> PinDir::pin(BpfObject& object, Backend backend) const {
     // A map that was taken over is there already.
     if (std::ranges::find(before, name) != before.end()) continue;
     const int fd = bpf_map__fd(map);
-    if (bpf_obj_pin(fd, file(name).c_str()) != 0) return failed("pinning a map", -errno);
+    if (bpf_obj_pin(fd, file(name).c_str()) != 0) return failed("pinning a map");
   }
-  remove_all(path_, {fresh});
+  if (const auto removed = remove_all(path_, {fresh}); !removed) {
+    return std::unexpected(removed.error());
+  }
   if (bpf_obj_pin(object.hook_fd(), file(fresh).c_str()) != 0) {
-    return failed("this kernel cannot pin the hook, so input is not seen while no daemon runs",
-                  -errno);
+    return failed("this kernel cannot pin the hook, so input is not seen while no daemon runs");
   }
-  if (rename(file(fresh).c_str(), file(link).c_str()) != 0)
-    return failed("pinning the hook", -errno);
+  if (rename(file(fresh).c_str(), file(link).c_str()) != 0) return failed("pinning the hook");
   std::vector<std::string> old_links = pins();
   std::erase_if(old_links, [&](const std::string& name) {
     return !name.starts_with(kLinkPrefix) || name == link;
   });
-  remove_all(path_, old_links);
   object.leave_hook();
+  const auto removed = remove_all(path_, old_links);
+  if (!removed) return std::unexpected(removed.error());
   return {};
 }
 
-int PinDir::clear() const {
+Result<int> PinDir::clear() const {
   return remove_all(path_, pins());
 }
 
@@ -191,10 +215,8 @@ Result<int> remove_pins(const std::string& path) {
   if (!fs::exists(path, error)) return 0;
   if (!on_bpffs(path)) return fail(path + " is not on a BPF file system");
   const std::vector<std::string> names = pins_in(path);
-  const int removed = remove_all(path, names);
-  if (removed != static_cast<int>(names.size())) {
-    return fail_errno(fmt::format("removing the pins in {}", path), EPERM);
-  }
+  const auto removed = remove_all(path, names);
+  if (!removed) return removed;
   // The folder and the one above it ("idlewarden"), if nothing else is in them.
   if (fs::remove(path, error)) fs::remove(fs::path(path).parent_path(), error);
   return removed;

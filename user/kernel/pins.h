@@ -27,7 +27,7 @@ class PinDir {
   // error nothing is left pinned.
   Result<void> pin(BpfObject& object, Backend backend) const;
   // Removes every pin. How many there were.
-  int clear() const;
+  Result<int> clear() const;
 
  private:
   PinDir(std::string path, UniqueFd lock) : path_(std::move(path)), lock_(std::move(lock)) {}

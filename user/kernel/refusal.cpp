@@ -60,14 +60,10 @@ std::string kernel_words(std::string_view log) {
 
 std::string kind_of(Backend backend) {
   switch (backend) {
-    case Backend::fentry:
-      return "a trampoline on pty_write (fentry)";
-    case Backend::kprobe:
-      return "a kprobe on pty_write";
-    case Backend::tracepoint:
-      return "a program on the sys_exit tracepoint";
-    case Backend::sampler:
-      return "the task iterator";
+    case Backend::fentry: return "a trampoline on pty_write (fentry)";
+    case Backend::kprobe: return "a kprobe on pty_write";
+    case Backend::tracepoint: return "a program on the sys_exit tracepoint";
+    case Backend::sampler: return "the task iterator";
   }
   std::unreachable();
 }
@@ -94,8 +90,9 @@ Error explain_permission(Backend backend, int code, const HostFacts& facts,
         code);
   }
   return explained(fmt::format("this kernel refuses {}{}", kind_of(backend), detail),
-                   "a security module, a container or the kernel's configuration forbids it to "
-                   "root as well; on kernels before 5.11 also a low RLIMIT_MEMLOCK",
+                   "a security module, a container, the kernel's configuration or a missing "
+                   "capability (a kprobe needs CAP_SYS_ADMIN where kernel.perf_event_paranoid is "
+                   "above 2) forbids it; before 5.11 also a low RLIMIT_MEMLOCK",
                    code);
 }
 
