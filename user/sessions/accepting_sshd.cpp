@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/files.h"
 #include "base/text.h"
 
@@ -62,17 +64,16 @@ std::string root_of(const Procfs& procfs, pid_t pid) {
 SshdTitle parse_sshd_command_line(const std::vector<std::string>& command_line,
                                   SshdArguments& arguments) {
   if (command_line.empty()) return SshdTitle::other;
-  std::string_view title = command_line.front();
-  constexpr std::string_view kTitle = "sshd: ";
-  if (!title.starts_with(kTitle)) {
-    // setproctitle(3) always begins with the program's name and a colon.
-    if (title.starts_with("sshd-session: ")) return SshdTitle::other;
+  // setproctitle(3) begins with the program's name and a colon; argv does not.
+  const std::string_view title = command_line.front();
+  const auto colon = title.find(": ");
+  if (colon == std::string_view::npos || title.find_first_of("/ ") < colon) {
     arguments = parse({command_line.begin() + 1, command_line.end()}, false);
     return SshdTitle::arguments;
   }
-  const auto end = title.find(" [listener]");
+  const auto end = title.find(" [listener]", colon + 1);
   if (end == std::string_view::npos) return SshdTitle::other;
-  auto words = split(title.substr(kTitle.size(), end - kTitle.size()), ' ');
+  auto words = split(title.substr(colon + 2, end - std::min(end, colon + 2)), ' ');
   words.erase(words.begin());
   arguments = parse(words, true);
   return SshdTitle::listener;

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cstring>
 #include <span>
 
 #include "base/text.h"
@@ -142,14 +143,16 @@ Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader) {
   return leader.uid;
 }
 
-bool keyboard_reaches(const Procfs& procfs, const Tty& tty) {
+Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty) {
   if (!is_virtual_console(tty)) return true;
+  // /dev as this process sees it, below the injected folder.
   const std::string node = procfs.path(::getpid(), fmt::format("root/dev/tty{}", tty.minor));
   const UniqueFd fd(::open(node.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return false;
+  if (!fd) return fail(fmt::format("cannot open {}: {}", node, std::strerror(errno)));
   int mode = K_OFF;
-  if (::ioctl(fd.get(), KDGKBMODE, &mode) != 0) return errno == ENOTTY;
-  return mode != K_OFF;
+  if (::ioctl(fd.get(), KDGKBMODE, &mode) == 0) return mode != K_OFF;
+  if (errno == ENOTTY) return true;
+  return fail_errno("cannot ask for the keyboard mode of " + node);
 }
 
 }  // namespace idlewarden

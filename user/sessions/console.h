@@ -46,8 +46,8 @@ Result<bool> is_console_login(const Procfs& procfs, const Leader& leader);
 Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader);
 
 // False while the keyboard of a virtual console does not go to its tty at all, because a graphical
-// session reads the input devices itself (KDGKBMODE, ioctl_console(2)), and where that cannot be
-// asked: what is typed there cannot be seen. True for every other tty.
-bool keyboard_reaches(const Procfs& procfs, const Tty& tty);
+// session reads the input devices itself (KDGKBMODE, ioctl_console(2)): what is typed there cannot
+// be seen. True for every other tty.
+Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty);
 
 }  // namespace idlewarden

@@ -90,7 +90,10 @@ Result<Resolver::Standing> Resolver::resolve_console(const Leader& leader, Sessi
   if (!name) return Standing::never;
   const auto login = is_console_login(procfs_, leader);
   if (!login) return std::unexpected(login.error());
-  if (!*login || !keyboard_reaches(procfs_, *leader.tty)) return Standing::not_yet;
+  if (!*login) return Standing::not_yet;
+  const auto keyboard = keyboard_reaches(procfs_, *leader.tty);
+  if (!keyboard) return std::unexpected(keyboard.error());
+  if (!*keyboard) return Standing::not_yet;
 
   const auto uid = uid_of_login(procfs_, leader);
   if (!uid) return std::unexpected(uid.error());

@@ -129,7 +129,7 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
     Entry& entry = known->second;
     entry.seen = table.updates;
     if (is_new) entry.untouched = table.previous_scan && leader.start > *table.previous_scan;
-    if (entry.standing == Standing::session && !keyboard_reaches(table.procfs, *leader.tty)) {
+    if (entry.session != nullptr && !keyboard_reaches(table.procfs, *leader.tty).value_or(false)) {
       leave(entry);
       entry.standing = Standing::not_yet;
     }

@@ -28,6 +28,11 @@ TEST(SshdCommandLine, TheTitleOfAListener) {
   EXPECT_EQ(listener("/usr/sbin/sshd -D -f/etc/ssh/other").config_file, "/etc/ssh/other");
   EXPECT_EQ(listener("/usr/sbin/sshd -Def /etc/ssh/other -p 22").config_file, "/etc/ssh/other");
   EXPECT_EQ(listener("/usr/sbin/sshd -f a -f b").config_file, "b");
+  SshdArguments alpine;
+  EXPECT_EQ(
+      parse_sshd_command_line({"sshd.pam: /usr/sbin/sshd.pam -f x [listener] 0 of 10-100"}, alpine),
+      SshdTitle::listener);
+  EXPECT_EQ(alpine.config_file, "x");
   EXPECT_THAT(listener("/usr/sbin/sshd -o Port=22 -D -oUseDNS=no").options,
               ElementsAre("Port=22", "UseDNS=no"));
 }
@@ -59,6 +64,8 @@ TEST(SshdCommandLine, TitlesOfAConnectionHaveNoArguments) {
 
 TEST(SshdCommandLine, OddOnesDoNotFail) {
   EXPECT_EQ(listener(""), SshdArguments());
+  EXPECT_EQ(arguments_of({"sshd: [listener]"}, SshdTitle::listener), SshdArguments());
+  EXPECT_EQ(arguments_of({""}, SshdTitle::arguments), SshdArguments());
   EXPECT_EQ(listener("/usr/sbin/sshd -f").config_file, "");
   EXPECT_THAT(listener("/usr/sbin/sshd -o").options, ElementsAre(""));
   EXPECT_EQ(listener("/usr/sbin/sshd - -- -f x"), SshdArguments());

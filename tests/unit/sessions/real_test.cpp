@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // SessionTable against a real sshd, real clients and this kernel's /proc.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/kd.h>
+#include <linux/vt.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
 
+#include "base/unique_fd.h"
 #include "sessions/session_table.h"
 #include "support/ssh.h"
 
@@ -52,7 +60,7 @@ std::vector<Leader> leaders_from_proc() {
   return leaders;
 }
 
-class RealSshd : public ::testing::Test {
+class Real : public ::testing::Test {
  protected:
   SessionTable table_of(pid_t host) const {
     return SessionTable(Procfs(), clock, {default_host_programs(), {host}});
@@ -71,7 +79,7 @@ class RealSshd : public ::testing::Test {
   SystemClock clock;
 };
 
-TEST_F(RealSshd, WhoseWhereFromAndThroughWhom) {
+TEST_F(Real, WhoseWhereFromAndThroughWhom) {
   const test::SshServer server("");
   const test::Account alice = test::add_account("alice");
   server.authorize(alice);
@@ -107,7 +115,7 @@ TEST_F(RealSshd, WhoseWhereFromAndThroughWhom) {
   EXPECT_TRUE(reaches(table, 0));
 }
 
-TEST_F(RealSshd, TerminalsInsideALoginAreNoSessions) {
+TEST_F(Real, TerminalsInsideALoginAreNoSessions) {
   const test::SshServer server("PermitRootLogin yes");
   const test::Account bob = test::add_account("bob");
   server.authorize(bob);
@@ -126,7 +134,7 @@ TEST_F(RealSshd, TerminalsInsideALoginAreNoSessions) {
   EXPECT_EQ(table.find(outer)->foreground, "script");
 }
 
-TEST_F(RealSshd, ATmuxServerBelongsToNobody) {
+TEST_F(Real, ATmuxServerBelongsToNobody) {
   if (::access("/usr/bin/tmux", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/tmux here";
   const test::SshServer server("");
   const test::Account erin = test::add_account("erin");
@@ -146,7 +154,7 @@ TEST_F(RealSshd, ATmuxServerBelongsToNobody) {
   EXPECT_EQ(test::run({"/usr/bin/tmux", "-S", socket, "kill-server"}).status, 0);
 }
 
-TEST_F(RealSshd, TwoTerminalsOfOneConnection) {
+TEST_F(Real, TwoTerminalsOfOneConnection) {
   const test::SshServer server("");
   const test::Account frank = test::add_account("frank");
   server.authorize(frank);
@@ -165,7 +173,7 @@ TEST_F(RealSshd, TwoTerminalsOfOneConnection) {
 }
 
 // As inetd(8) and socket activation do it: no listener, and here no network socket either.
-TEST_F(RealSshd, AnSshdForOneConnection) {
+TEST_F(Real, AnSshdForOneConnection) {
   const test::SshServer server("");
   const test::Account grace = test::add_account("grace");
   server.authorize(grace);
@@ -184,7 +192,7 @@ TEST_F(RealSshd, AnSshdForOneConnection) {
   EXPECT_EQ(session->local, std::nullopt);
 }
 
-TEST_F(RealSshd, OnlyTheAskedForHost) {
+TEST_F(Real, OnlyTheAskedForHost) {
   const test::SshServer one("");
   const test::SshServer other("");
   const test::Account carol = test::add_account("carol");
@@ -199,7 +207,7 @@ TEST_F(RealSshd, OnlyTheAskedForHost) {
 
 // The shell gives the terminal up and a child of it takes it: still somebody's login, on the same
 // terminal, under another leader.
-TEST_F(RealSshd, ATerminalTakenOverByAnotherProcessIsStillASession) {
+TEST_F(Real, ATerminalTakenOverByAnotherProcessIsStillASession) {
   if (::access("/usr/bin/python3", X_OK) != 0) GTEST_SKIP() << "no /usr/bin/python3 here";
   const test::SshServer server("");
   const test::Account dave = test::add_account("dave");
@@ -226,6 +234,64 @@ time.sleep(60)
   EXPECT_EQ(after.tty_name, before.tty_name);
   EXPECT_EQ(after.host, before.host);
   EXPECT_EQ(after.user, "dave");
+}
+
+// A login shell on a virtual console that nobody uses; ended with the object.
+class ConsoleShell {
+ public:
+  explicit ConsoleShell(int console) : node_("/dev/tty" + std::to_string(console)) {
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::setsid();
+    const int tty = ::open(node_.c_str(), O_RDWR);  // without O_NOCTTY: it becomes the leader's
+    for (const int fd : {0, 1, 2}) ::dup2(tty, fd);
+    ::execl("/bin/sleep", "-bash", "60", nullptr);
+    ::_exit(127);
+  }
+  ~ConsoleShell() {
+    keyboard(K_UNICODE);
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  ConsoleShell(const ConsoleShell&) = delete;
+  ConsoleShell& operator=(const ConsoleShell&) = delete;
+
+  pid_t pid() const { return pid_; }
+  bool keyboard(unsigned long mode) const {
+    const UniqueFd tty(::open(node_.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    return ::ioctl(tty.get(), KDSKBMODE, mode) == 0;
+  }
+
+ private:
+  std::string node_;
+  pid_t pid_ = -1;
+};
+
+TEST_F(Real, AVirtualConsoleAndItsKeyboard) {
+  const UniqueFd front(::open("/dev/tty0", O_RDWR | O_NOCTTY | O_CLOEXEC));
+  int unused = -1;
+  if (!front || ::ioctl(front.get(), VT_OPENQRY, &unused) != 0 || unused < 1) {
+    GTEST_SKIP() << "no virtual console to spare here";
+  }
+  const ConsoleShell shell(unused);
+  SessionTable table(Procfs(), clock, {});
+  const auto session = [&]() -> const Session* {
+    for (const auto& [id, s] : table.sessions()) {
+      if (id.leader == shell.pid()) return &s;
+    }
+    return nullptr;
+  };
+  ASSERT_TRUE(eventually(table, [&] { return session() != nullptr; }));
+  EXPECT_EQ(session()->kind, Kind::console);
+  EXPECT_EQ(session()->tty_name, "tty" + std::to_string(unused));
+  EXPECT_EQ(session()->user, "root");
+  EXPECT_EQ(session()->host, 0);
+  // As an X server or a Wayland compositor does it.
+  if (!shell.keyboard(K_OFF)) GTEST_SKIP() << "the keyboard mode cannot be set here";
+  EXPECT_TRUE(eventually(table, [&] { return session() == nullptr; }));
+  ASSERT_TRUE(shell.keyboard(K_UNICODE));
+  EXPECT_TRUE(eventually(table, [&] { return session() != nullptr; }));
 }
 
 }  // namespace

@@ -237,14 +237,16 @@ TEST_F(SessionTableTest, AConsoleFromGettyToShellUnderOneIdentity) {
   EXPECT_EQ(only().clock_start, second(56));
 }
 
-TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileAGraphicalSessionHasItsKeyboard) {
+TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileItsKeyboardMayGoElsewhere) {
   proc.keyboard("tty2");
   proc.add({.pid = kShell, .executable = "/bin/bash"});
   Leader leader = leader_on_console(kShell, kInit, 4, 2);
   leader.loginuid = 0;
   EXPECT_THAT(table.update({leader}, second(50)).started, SizeIs(1));
   std::filesystem::remove(proc.path() + "/" + std::to_string(::getpid()) + "/root/dev/tty2");
-  EXPECT_THAT(table.update({leader}, second(52)).ended, SizeIs(1));
+  const auto change = table.update({leader}, second(52));
+  EXPECT_THAT(change.ended, SizeIs(1));
+  EXPECT_THAT(change.problems, SizeIs(1));
   EXPECT_THAT(table.sessions(), IsEmpty());
   proc.keyboard("tty2");
   EXPECT_THAT(table.update({leader}, second(54)).started, SizeIs(1));
