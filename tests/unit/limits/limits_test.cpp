@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/limits.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "limits/limits_host.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden {
+namespace {
+
+using testing::Contains;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+using testing::StartsWith;
+
+constexpr const char* kSshd = "etc/ssh/sshd_config";
+constexpr const char* kTmout = "etc/profile.d/tmout.sh";
+constexpr const char* kProfile = "for f in /etc/profile.d/*.sh; do . \"$f\"; done\n";
+
+class LimitsTest : public testing::Test {
+ protected:
+  Result<Limits> try_load(const std::string& policy = "") {
+    policy_file_ = dir_.file("policy.toml", policy);
+    return Limits::load(Root(dir_.path()), "/policy.toml");
+  }
+  Limits load(const std::string& policy = "") {
+    auto limits = try_load(policy);
+    EXPECT_TRUE(limits) << limits.error().text();
+    return *std::move(limits);
+  }
+  void profile(const std::string& line) {
+    dir_.file("etc/profile", kProfile);
+    dir_.file(kTmout, line);
+  }
+  static Subject alice(Kind kind = Kind::ssh) {
+    Subject subject;
+    subject.user = "alice";
+    subject.uid = 1000;
+    subject.groups = {"users"};
+    subject.home = "/home/alice";
+    subject.shell = "/bin/bash";
+    subject.kind = kind;
+    subject.tty = "pts/3";
+    subject.address = "10.0.0.7";
+    return subject;
+  }
+  Verdict verdict(const std::string& policy = "", Kind kind = Kind::ssh) {
+    return load(policy).resolve(alice(kind), WallTime{});
+  }
+  // The first source with this text in its reason.
+  static const LimitSource* find(const Verdict& verdict, const std::string& reason) {
+    for (const LimitSource& source : verdict.sources) {
+      if (source.reason.find(reason) != std::string::npos) return &source;
+    }
+    return nullptr;
+  }
+  test::TempDir dir_;
+  std::string policy_file_;
+};
+
+TEST_F(LimitsTest, NothingSaysAnything) {
+  const Limits limits = load();
+  const Verdict verdict = limits.resolve(alice(), WallTime{});
+  EXPECT_FALSE(verdict.limit);
+  EXPECT_FALSE(verdict.decided_by);
+  EXPECT_FALSE(verdict.rule);
+  EXPECT_EQ(verdict.used_source(), nullptr);
+  EXPECT_EQ(verdict.mode, Mode::audit);
+  EXPECT_EQ(verdict.grace, Seconds(5));
+  EXPECT_THAT(verdict.messages.end, HasSubstr("{tty}"));
+  EXPECT_THAT(limits.take_problems(), IsEmpty());  // a host without sshd is no fault
+}
+
+struct HowTo {
+  const char* interval;
+  const char* count_max;
+  int seconds;
+};
+
+TEST_F(LimitsTest, ClientAliveAsTheAdministratorMeantIt) {
+  for (const HowTo& how_to :
+       {HowTo{"30", "2", 60}, HowTo{"5m", "2", 600}, HowTo{"10m", "0", 600}}) {
+    dir_.file(kSshd, std::string("ClientAliveInterval ") + how_to.interval +
+                         "\nClientAliveCountMax " + how_to.count_max + "\n");
+    const Verdict got = verdict();
+    EXPECT_EQ(got.limit, Seconds(how_to.seconds));
+    EXPECT_EQ(got.decided_by, Origin::sshd_config);
+    ASSERT_NE(got.used_source(), nullptr);
+    EXPECT_EQ(got.used_source()->where.file, "/etc/ssh/sshd_config");
+    EXPECT_EQ(got.used_source()->where.line, 1);
+    EXPECT_EQ(got.used_source()->directive, "ClientAliveInterval");
+  }
+}
+
+TEST_F(LimitsTest, TheStrictestDecidesAndTheOthersSayWhyNot) {
+  profile("readonly TMOUT=300\n");
+  EXPECT_EQ(verdict().limit, Seconds(300));
+  EXPECT_EQ(verdict().decided_by, Origin::tmout);
+  dir_.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 2\n");
+  const Verdict tmout_wins = verdict();
+  EXPECT_EQ(tmout_wins.limit, Seconds(300));
+  EXPECT_EQ(tmout_wins.decided_by, Origin::tmout);
+  EXPECT_EQ(tmout_wins.used_source()->where.file, "/etc/profile.d/tmout.sh");
+  ASSERT_NE(find(tmout_wins, "300 s is stricter"), nullptr);
+  EXPECT_EQ(find(tmout_wins, "300 s is stricter")->reason, "5m x 2; 300 s is stricter");
+  profile("readonly TMOUT=900\n");
+  const Verdict sshd_wins = verdict();
+  EXPECT_EQ(sshd_wins.limit, Seconds(600));
+  EXPECT_EQ(sshd_wins.decided_by, Origin::sshd_config);
+  EXPECT_EQ(sshd_wins.used_source()->reason, "5m x 2");
+  ASSERT_NE(find(sshd_wins, "600 s is stricter"), nullptr);
+  EXPECT_EQ(find(sshd_wins, "600 s is stricter")->origin, Origin::tmout);
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=5min\n");
+  EXPECT_EQ(verdict().decided_by, Origin::logind);
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=10min\n");
+  EXPECT_EQ(verdict().decided_by, Origin::sshd_config);
+  EXPECT_NE(find(verdict(), "as strict as /etc/ssh/sshd_config:1"), nullptr);
+}
+
+TEST_F(LimitsTest, ALivenessProbeIsShownAndNotUsed) {
+  dir_.file(kSshd, "ClientAliveInterval 15\nClientAliveCountMax 3\n");
+  const Verdict probe = verdict();
+  EXPECT_FALSE(probe.limit);
+  EXPECT_FALSE(probe.decided_by);
+  const LimitSource* const source = find(probe, "a liveness probe");
+  ASSERT_NE(source, nullptr);
+  EXPECT_EQ(source->limit, Seconds(45));
+  EXPECT_FALSE(source->used);
+  EXPECT_EQ(verdict("[derive]\nclient_alive_floor = \"45s\"\n").limit, Seconds(45));
+}
+
+TEST_F(LimitsTest, EachKindHasItsSources) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  profile("TMOUT=500\n");
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=400\n");
+  const auto origins = [&](Kind kind) {
+    std::string names;
+    for (const LimitSource& source : verdict("", kind).sources) {
+      if (source.limit) names += std::string(to_string(source.origin)) + " ";
+    }
+    return names;
+  };
+  EXPECT_EQ(origins(Kind::ssh), "sshd_config tmout logind ");
+  EXPECT_EQ(origins(Kind::ssh_nopty), "sshd_config ");
+  EXPECT_EQ(origins(Kind::mosh), "tmout ");
+  EXPECT_EQ(origins(Kind::dropbear), "tmout ");
+  EXPECT_EQ(origins(Kind::telnet), "tmout logind ");
+  EXPECT_EQ(origins(Kind::console), "tmout logind ");
+  EXPECT_EQ(origins(Kind::serial), "tmout logind ");
+}
+
+TEST_F(LimitsTest, SourcesCanBeSwitchedOff) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\n");
+  profile("TMOUT=500\n");
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=400\n");
+  EXPECT_EQ(verdict("[derive]\nlogind = false\n").limit, Seconds(500));
+  EXPECT_EQ(verdict("[derive]\nlogind = false\ntmout = false\n").limit, Seconds(1800));
+  EXPECT_THAT(verdict("[derive]\nlogind = false\ntmout = false\nsshd_config = false").sources,
+              IsEmpty());
+}
+
+TEST_F(LimitsTest, TheFirstRuleThatMatchesDecides) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  const Verdict got = verdict(R"(mode = "enforce"
+[[rule]]
+name = "bob"
+match.users = ["bob"]
+limit = "1m"
+[[rule]]
+name = "all"
+limit = "15m"
+action = "alert"
+job_limit = "4h"
+jobs = ["make"]
+max_session = "12h"
+kill_survivors = true
+)");
+  EXPECT_EQ(got.limit, Seconds(900));
+  EXPECT_EQ(got.decided_by, Origin::rule);
+  EXPECT_EQ(got.rule, "all");
+  EXPECT_EQ(got.mode, Mode::enforce);
+  EXPECT_EQ(got.action, Action::alert);
+  EXPECT_EQ(got.job_limit, Seconds(14400));
+  EXPECT_THAT(got.jobs, testing::ElementsAre("make"));
+  EXPECT_EQ(got.max_session, Seconds(43200));
+  EXPECT_TRUE(got.kill_survivors);
+  ASSERT_NE(got.used_source(), nullptr);
+  EXPECT_EQ(got.used_source()->where.line, 8);
+  EXPECT_EQ(got.used_source()->text, "limit = \"15m\"");
+  ASSERT_NE(find(got, "rule \"bob\" does not match: users"), nullptr);
+  ASSERT_NE(find(got, "10m x 1; rule \"all\" decides"), nullptr);
+}
+
+TEST_F(LimitsTest, NeverAndDerived) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  const Verdict never = verdict("[[rule]]\nname = \"n\"\nlimit = \"never\"\n");
+  EXPECT_FALSE(never.limit);
+  EXPECT_EQ(never.decided_by, Origin::rule);
+  EXPECT_EQ(never.used_source()->origin, Origin::rule);
+  const Verdict derived = verdict("[[rule]]\nname = \"d\"\naction = \"alert\"\n");
+  EXPECT_EQ(derived.limit, Seconds(600));
+  EXPECT_EQ(derived.decided_by, Origin::sshd_config);
+  EXPECT_EQ(derived.rule, "d");
+  EXPECT_EQ(derived.action, Action::alert);
+  EXPECT_NE(find(derived, "leaves it to what the host says"), nullptr);
+}
+
+TEST_F(LimitsTest, TheWarningIsNeverMoreThanHalf) {
+  const auto warn = [&](const std::string& rule) {
+    return verdict("warn = \"60s\"\n[[rule]]\n" + rule).warn;
+  };
+  EXPECT_EQ(warn("limit = \"10m\""), Seconds(60));
+  EXPECT_EQ(warn("limit = \"10s\""), Seconds(5));
+  EXPECT_EQ(warn("limit = \"1s\""), Seconds(0));
+  EXPECT_EQ(warn("limit = \"10m\"\nmax_session = \"20s\""), Seconds(10));
+  EXPECT_EQ(warn("limit = \"10m\"\njobs = [\"x\"]\njob_limit = \"30s\""), Seconds(15));
+}
+
+TEST_F(LimitsTest, ABrokenPolicyIsRefusedAndTheOldOneStays) {
+  EXPECT_FALSE(try_load("mode = 1"));
+  Limits limits = load("[[rule]]\nlimit = \"10m\"\n");
+  dir_.file("policy.toml", "[[rule]]\nlimit = \"ten minutes\"\n");
+  const auto reloaded = limits.reload();
+  ASSERT_FALSE(reloaded);
+  EXPECT_THAT(reloaded.error().text(), StartsWith("/policy.toml:2:9: rule: limit:"));
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+  dir_.file("policy.toml", "[[rule]]\nlimit = \"5m\"\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
+}
+
+TEST_F(LimitsTest, HostFilesAreReadAgainOnReloadOnly) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  profile("TMOUT=900\n");
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=15min\n");
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+  dir_.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
+  profile("TMOUT=200\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(200));
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=100\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(100));
+}
+
+TEST_F(LimitsTest, ABrokenSshdConfigKeepsTheLastGoodReading) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+  dir_.file(kSshd, "ClientAliveInterval ten\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
+  const Verdict kept = limits.resolve(alice(), WallTime{});
+  EXPECT_EQ(kept.limit, Seconds(600));
+  EXPECT_NE(find(kept, "the reading from before holds"), nullptr);
+  std::filesystem::remove(dir_.path() + "/" + kSshd);  // it was there: now that is a problem
+  ASSERT_TRUE(limits.reload());
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+  dir_.file(kSshd, "# nothing\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
+  EXPECT_FALSE(limits.resolve(alice(), WallTime{}).limit);
+}
+
+TEST_F(LimitsTest, WhatNeverCouldBeReadStandsAmongTheSources) {
+  dir_.file(kSshd, "\nClientAliveInterval ten\n");
+  profile("TMOUT=300\n");
+  const Limits limits = load();
+  const Verdict got = limits.resolve(alice(), WallTime{});
+  EXPECT_EQ(got.decided_by, Origin::tmout);
+  ASSERT_FALSE(got.sources.empty());
+  const LimitSource& broken = got.sources.front();
+  EXPECT_EQ(broken.origin, Origin::sshd_config);
+  EXPECT_EQ(broken.where.line, 2);
+  EXPECT_FALSE(broken.limit);
+  EXPECT_FALSE(broken.reason.empty());
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));
+}
+
+TEST_F(LimitsTest, AnUnreadableShellFileKeepsWhatItSaid) {
+  profile("TMOUT=300\n");
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
+  std::filesystem::remove(dir_.path() + "/" + kTmout);
+  std::filesystem::create_directory(dir_.path() + "/" + kTmout);
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));
+  std::filesystem::remove(dir_.path() + "/" + kTmout);
+  ASSERT_TRUE(limits.reload());
+  EXPECT_FALSE(limits.resolve(alice(), WallTime{}).limit);
+}
+
+TEST_F(LimitsTest, TheSshdsOfOneHostRuleTheirOwnSessions) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  dir_.file("etc/ssh/other", "ClientAliveInterval 20m\nClientAliveCountMax 1\n");
+  dir_.file("container/etc/ssh/sshd_config", "ClientAliveInterval 30m\nClientAliveCountMax 1\n");
+  const Limits limits = load();
+  Subject subject = alice();
+  subject.sshd.config_file = "/etc/ssh/other";
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(1200));
+  subject.sshd.options = {"ClientAliveInterval=5m"};
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(300));
+  subject = alice();
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(600));
+  subject.sshd.root = dir_.path() + "/container";
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(1800));
+}
+
+TEST_F(LimitsTest, NamesEveryFileToWatch) {
+  dir_.file(kSshd, "Include /etc/ssh/more.conf\n");
+  dir_.file("etc/ssh/more.conf", "");
+  const Limits limits = load();
+  const std::string root = dir_.path();
+  EXPECT_THAT(limits.files(), Contains(root + "/policy.toml"));
+  EXPECT_THAT(limits.files(), Contains(root + "/policies.d"));
+  limits.resolve(alice(), WallTime{});
+  EXPECT_THAT(limits.files(), Contains(root + "/etc/ssh/sshd_config"));
+  EXPECT_THAT(limits.files(), Contains(root + "/etc/ssh/more.conf"));
+  EXPECT_THAT(limits.files(), Contains(root + "/etc/profile"));
+  EXPECT_THAT(limits.files(), Contains(root + "/etc/systemd/logind.conf"));
+}
+
+TEST(RecentMapTest, ForgetsWhatWasNotAskedForLongest) {
+  RecentMap<int, std::string> map(3);
+  map[1] = "one";
+  map[2] = "two";
+  map[3] = "three";
+  EXPECT_EQ(map[1], "one");
+  map[4] = "four";  // 2 goes
+  EXPECT_EQ(map[1], "one");
+  EXPECT_EQ(map[3], "three");
+  EXPECT_EQ(map[2], "");
+  map.erase_if([](int key) { return key == 3; });
+  int count = 0;
+  map.for_each([&](int, const std::string&) { ++count; });
+  EXPECT_EQ(count, 2);
+}
+
+}  // namespace
+}  // namespace idlewarden
