@@ -242,6 +242,19 @@ TEST_P(Pins, MapsWithoutTheirHookAreNotTrusted) {
   EXPECT_THAT(opened_.warnings, ElementsAre(HasSubstr("no hook was left")));
 }
 
+TEST_P(Pins, AnotherThingInTheHooksPlaceIsNoHook) {
+  open_pinned();
+  if (!pinned()) return;
+  const std::string link = dir_ + "/link_" + std::string(to_string(GetParam()));
+  const UniqueFd meta = test::pinned(dir_ + "/meta");
+  ASSERT_EQ(unlink(link.c_str()), 0);
+  ASSERT_EQ(bpf_obj_pin(meta.get(), link.c_str()), 0);
+  close();
+  open_pinned();
+  ASSERT_TRUE(ready());
+  EXPECT_FALSE(opened_.state_kept);
+}
+
 TEST_P(Pins, AFolderThatIsInUseIsLeftAlone) {
   open_pinned();
   if (!pinned()) return;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 
 #include "kernel/refusal.h"
@@ -81,31 +82,29 @@ Result<int> remove_all(const std::string& path, const std::vector<std::string>& 
   return removed;
 }
 
-UniqueFd open_map(const std::string& path, std::uint32_t type, std::uint32_t key_size,
-                  std::uint32_t value_size) {
+enum class Kind { map, link };
+
+// The pinned object, if it is of this kind: their infos cannot be told apart, but the kernel names
+// the descriptors after them ("bpf-map", "bpf-link").
+UniqueFd open_pin(const std::string& path, Kind kind) {
   UniqueFd fd(bpf_obj_get(path.c_str()));
   if (!fd) return {};
-  // A pinned program or link opens too; only a map fills this in as a map.
-  bpf_map_info info{};
-  std::uint32_t length = sizeof(info);
-  if (bpf_obj_get_info_by_fd(fd.get(), &info, &length) != 0) return {};
-  const bool fits = info.type == type && info.key_size == key_size &&
-                    info.value_size == value_size && info.max_entries > 0 &&
-                    (type != BPF_MAP_TYPE_ARRAY || (info.map_flags & BPF_F_MMAPABLE) != 0);
-  if (!fits) return {};
-  idlewarden_meta probe{};
-  const std::uint64_t no_key = 0;
-  // Refused on anything but a map (EINVAL, or EBADF by kernel); a hash may say ENOENT.
-  if (type == BPF_MAP_TYPE_HASH) return fd;
-  return bpf_map_lookup_elem(fd.get(), &no_key, &probe) == 0 ? std::move(fd) : UniqueFd();
+  std::error_code error;
+  const std::string name = fs::read_symlink(fmt::format("/proc/self/fd/{}", fd.get()), error);
+  const char* wanted = kind == Kind::map ? "bpf-map" : "bpf-link";
+  return name.find(wanted) != std::string::npos ? std::move(fd) : UniqueFd();
 }
 
-bool is_live_link(const std::string& path) {
-  const UniqueFd fd(bpf_obj_get(path.c_str()));
-  if (!fd) return false;
-  bpf_link_info info{};
+UniqueFd open_map(const std::string& path, std::uint32_t type, std::uint32_t key_size,
+                  std::uint32_t value_size) {
+  UniqueFd fd = open_pin(path, Kind::map);
+  bpf_map_info info{};
   std::uint32_t length = sizeof(info);
-  return bpf_obj_get_info_by_fd(fd.get(), &info, &length) == 0 && info.prog_id != 0;
+  if (!fd || bpf_obj_get_info_by_fd(fd.get(), &info, &length) != 0) return {};
+  const bool fits = info.type == type && info.key_size == key_size &&
+                    info.value_size == value_size &&
+                    (type != BPF_MAP_TYPE_ARRAY || (info.map_flags & BPF_F_MMAPABLE) != 0);
+  return fits ? std::move(fd) : UniqueFd();
 }
 
 }  // namespace
@@ -118,9 +117,10 @@ Result<PinDir> PinDir::open(const std::string& path) {
                 fmt::format("mount -t bpf bpf {}", usual ? "/sys/fs/bpf" : present.string()));
   }
   std::error_code error;
-  if (fs::create_directories(path, error); error) {
-    return fail_errno("making " + path, error.value());
-  }
+  const mode_t before = umask(077);
+  fs::create_directories(path, error);
+  umask(before);
+  if (error) return fail_errno("making " + path, error.value());
   for (const fs::path& folder : {fs::path(path), fs::path(path).parent_path()}) {
     if (const auto safe = only_root_can_change(folder); !safe) return std::unexpected(safe.error());
   }
@@ -164,7 +164,7 @@ std::optional<KeptMaps> PinDir::take_over(std::vector<std::string>& warnings) co
         fmt::format("the pinned maps have ABI {}, this version {}", meta.abi, IDLEWARDEN_ABI));
   }
   const bool hooked = std::ranges::any_of(names, [this](const std::string& name) {
-    return name.starts_with(kLinkPrefix) && is_live_link(file(name));
+    return name.starts_with(kLinkPrefix) && open_pin(file(name), Kind::link);
   });
   if (!hooked) return reject("the maps are pinned, but no hook was left to fill them");
   return kept;

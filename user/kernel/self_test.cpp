@@ -2,10 +2,8 @@
 #include "kernel/self_test.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -39,21 +37,29 @@ class ProbeSession {
     }
     probe.minor_ = minor(info.st_rdev);
     probe.devpts_dev_ = static_cast<std::uint32_t>(info.st_dev);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return fail_errno("self-test: pipe");
+    const UniqueFd end_of_session(ends[0]);
+    probe.session_.reset(ends[1]);
     probe.leader_ = fork();
     if (probe.leader_ < 0) return fail_errno("self-test: fork");
-    if (probe.leader_ == 0) lead(probe.slave_.get());
+    if (probe.leader_ == 0) {
+      close(ends[1]);
+      lead(probe.slave_.get(), ends[0]);
+    }
     return probe;
   }
   ProbeSession(ProbeSession&& other) noexcept
       : master_(std::move(other.master_)),
         slave_(std::move(other.slave_)),
+        session_(std::move(other.session_)),
         minor_(other.minor_),
         devpts_dev_(other.devpts_dev_),
         leader_(std::exchange(other.leader_, -1)) {}
   ProbeSession& operator=(ProbeSession&&) = delete;
   ~ProbeSession() {
     if (leader_ <= 0) return;
-    kill(leader_, SIGKILL);
+    session_.reset();
     waitpid(leader_, nullptr, 0);
   }
 
@@ -71,14 +77,17 @@ class ProbeSession {
   ProbeSession() = default;
 
   // Between fork and _exit only system calls: the parent may have threads.
-  [[noreturn]] static void lead(int slave) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Leads until nobody holds the other end of the pipe.
+  [[noreturn]] static void lead(int slave, int end_of_session) {
     if (setsid() < 0 || ioctl(slave, TIOCSCTTY, 0) != 0) _exit(1);
-    for (;;) pause();
+    char never = 0;
+    (void)!read(end_of_session, &never, 1);
+    _exit(0);
   }
 
   UniqueFd master_;
   UniqueFd slave_;
+  UniqueFd session_;  // the session ends when this is closed
   unsigned minor_ = 0;
   std::uint32_t devpts_dev_ = 0;
   pid_t leader_ = -1;
