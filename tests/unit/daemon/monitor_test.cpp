@@ -130,7 +130,7 @@ class MonitorTest : public testing::Test {
     leader.uid = 4242;
     leader.foreground_pgrp = kShell;
     leader.no_input_yet = untouched;
-    leader.tty = Tty{.address = 0xffff8880, .major = 136, .minor = 3, .index = 3, .devpts_dev = 1};
+    leader.tty = Tty{.address = 0xffff8880, .major = 136, .minor = 3, .index = 3};
     source_.leaders = {leader};
   }
 
