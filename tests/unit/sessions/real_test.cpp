@@ -7,6 +7,7 @@
 #include <linux/vt.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,10 @@ std::vector<Leader> leaders_from_proc() {
     tty.minor = (stat->tty_nr & 0xff) | ((stat->tty_nr >> 12) & 0xfff00);
     tty.index = tty.minor;
     tty.address = 0xffff'8880'0000'0000 + stat->tty_nr;
+    struct stat devpts {};
+    if (tty.is_pts() && ::stat("/dev/pts", &devpts) == 0) {
+      tty.devpts_dev = static_cast<std::uint32_t>(devpts.st_dev);
+    }
     leader.tty = tty;
     leaders.push_back(leader);
   }
