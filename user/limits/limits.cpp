@@ -17,6 +17,10 @@ namespace idlewarden {
 namespace {
 
 void add_reason(LimitSource& source, const std::string& reason) {
+  // "900 s" beside a limit of 900 s explains nothing.
+  if (source.limit && source.reason == fmt::format("{} s", source.limit->count())) {
+    source.reason.clear();
+  }
   source.reason += (source.reason.empty() ? "" : "; ") + reason;
 }
 

@@ -116,6 +116,7 @@ TEST_F(LimitsTest, TheStrictestDecidesAndTheOthersSayWhyNot) {
   EXPECT_EQ(sshd_wins.used_source()->reason, "5m x 2");
   ASSERT_NE(find(sshd_wins, "600 s is stricter"), nullptr);
   EXPECT_EQ(find(sshd_wins, "600 s is stricter")->origin, Origin::tmout);
+  EXPECT_EQ(find(sshd_wins, "600 s is stricter")->reason, "600 s is stricter");
   dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=5min\n");
   EXPECT_EQ(verdict().decided_by, Origin::logind);
   dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=10min\n");
