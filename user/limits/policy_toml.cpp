@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "limits/hours.h"
 #include "limits/match.h"
+#include "limits/policy_depth.h"
 #include "limits/policy_values.h"
 
 namespace idlewarden {
@@ -28,40 +29,6 @@ std::vector<std::string> names(const Keys& keys) {
   std::vector<std::string> out;
   for (const Key& key : keys) out.push_back(key.name);
   return out;
-}
-
-// toml++ bounds the nesting of values but not the parts of a dotted key, and frees tables
-// recursively: a line of a million dots would overflow the stack. Outside of strings and comments
-// no honest line has more than a few.
-std::optional<int> line_with_too_many_dots(std::string_view text) {
-  constexpr int kMost = 8;
-  int line = 1;
-  int dots = 0;
-  std::string_view quote;  // what ends the string that we are in
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::string_view rest = text.substr(i);
-    if (rest[0] == '\n') {
-      ++line;
-      dots = 0;
-      if (quote.size() == 1) quote = {};  // not closed: toml++ refuses the file there
-    } else if (!quote.empty()) {
-      if (rest[0] == '\\' && quote[0] == '"') {
-        if (rest.size() < 2 || rest[1] != '\n') ++i;
-      } else if (rest.starts_with(quote)) {
-        i += quote.size() - 1;
-        quote = {};
-      }
-    } else if (rest[0] == '#') {
-      i += std::min(rest.find('\n'), rest.size()) - 1;
-    } else if (rest[0] == '"' || rest[0] == '\'') {
-      const bool multi_line = rest.starts_with("\"\"\"") || rest.starts_with("'''");
-      quote = rest.substr(0, multi_line ? 3 : 1);
-      i += quote.size() - 1;
-    } else if (rest[0] == '.' && ++dots > kMost) {
-      return line;
-    }
-  }
-  return std::nullopt;
 }
 
 class Reader {
@@ -91,8 +58,8 @@ class Reader {
   Apply duration(auto& into, Seconds least = Seconds(0)) const;
   Apply text(std::string& into) const;
   Apply message(std::string& into) const;
-  Apply patterns(std::vector<std::string>& into) const;
-  Apply addresses(std::vector<std::string>& into) const;
+  using PatternCheck = Result<void> (*)(const std::string&);
+  Apply patterns(std::vector<std::string>& into, PatternCheck check = check_pattern) const;
   Apply absolute_paths(std::vector<std::string>& into) const;
   Apply commands(std::vector<std::string>& into) const;
   Apply kinds(std::vector<Kind>& into) const;
@@ -230,27 +197,12 @@ Apply Reader::message(std::string& into) const {
   };
 }
 
-Apply Reader::patterns(std::vector<std::string>& into) const {
-  return [this, &into](const toml::node& node) -> Result<void> {
+Apply Reader::patterns(std::vector<std::string>& into, PatternCheck check) const {
+  return [this, &into, check](const toml::node& node) -> Result<void> {
     into.clear();
     auto read = each_string(node, [&](const std::string& pattern) -> Result<void> {
       into.push_back(pattern);
-      return check_pattern(pattern);
-    });
-    if (!read) return read;
-    if (only_negated(into)) {
-      return wrong(node, "only negations match nothing", "begin with \"*\"");
-    }
-    return {};
-  };
-}
-
-Apply Reader::addresses(std::vector<std::string>& into) const {
-  return [this, &into](const toml::node& node) -> Result<void> {
-    into.clear();
-    auto read = each_string(node, [&](const std::string& address) -> Result<void> {
-      into.push_back(address);
-      return check_address(address);
+      return check(pattern);
     });
     if (!read) return read;
     if (only_negated(into)) {
@@ -399,7 +351,7 @@ Result<void> Reader::rule(const toml::table& table) {
       {"name", text(rule.name)},
       {"match", section("match = { ... }", {{"users", patterns(match.users)},
                                             {"groups", patterns(match.groups)},
-                                            {"addresses", addresses(match.addresses)},
+                                            {"addresses", patterns(match.addresses, check_address)},
                                             {"hosts", patterns(match.hosts)},
                                             {"ttys", patterns(match.ttys)},
                                             {"kinds", kinds(match.kinds)},
@@ -471,7 +423,7 @@ Result<void> Reader::read(const toml::table& root) {
 }  // namespace
 
 Result<void> merge_policy(const std::string& file, std::string_view text, Policy& policy) {
-  if (const auto line = line_with_too_many_dots(text)) {
+  if (const auto line = line_with_deep_key(text)) {
     return fail_at({file, *line, 0}, "a key of more than 8 parts", "no key has more than three");
   }
   try {

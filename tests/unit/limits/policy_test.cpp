@@ -302,6 +302,8 @@ TEST(Policy, HostileFilesAreErrorsAndNoCrash) {
   EXPECT_THAT(error_of("[" + deep_key + "]"), HasSubstr("more than 8 parts"));
   EXPECT_THAT(error_of("x = '''\n'''\n" + deep_key), HasSubstr("/p.toml:3: a key of more"));
   EXPECT_THAT(error_of("x = \"\\\"\" # \"\n" + deep_key), HasSubstr("/p.toml:2: a key of more"));
+  EXPECT_THAT(error_of("x = [\"\"\"a\"\"\"\", {" + deep_key + "=1}]"),
+              HasSubstr("/p.toml:1: a key of more"));
   EXPECT_THAT(error_of("a = " + repeated("[", 100000)), HasSubstr("/p.toml:1:"));
   EXPECT_THAT(error_of("a = " + repeated("{a=", 100000)), HasSubstr("/p.toml:1:"));
   const std::string level = "{a.b.c.d.e.f.g.h=[\n";
