@@ -84,7 +84,7 @@ TEST_P(DaemonProgram, StoppingItLeavesSessionsAlone) {
 
 TEST_P(DaemonProgram, AWrongPolicyAtTheStartIsRefusedWithItsPlace) {
   const TempDir dir;
-  const std::string policy = dir.file("bad.toml", "mode = \"enforce\"\ngrace = 5\n");
+  const std::string policy = dir.file("bad.toml", "mode = \"enforce\"\ngrace = \"five\"\n");
   const Finished ran =
       run({binary(), "run", "--config", policy, "--socket", dir.path() + "/s", "--pin-dir", "none",
            "--metrics-listen", "none", "--only-host-pid", std::to_string(server.pid())});

@@ -4,10 +4,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/account.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "limits/limits.h"
-#include "limits/subject.h"
 #include "report/render.h"
 
 namespace idlewarden {

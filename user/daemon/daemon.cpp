@@ -176,6 +176,12 @@ Result<void> Daemon::wire_loop() {
   }
   if (auto r = loop_->on_signal(SIGHUP, [this] { reload(); }); !r) return r;
   if (auto r = loop_->on_timer([this] { turn(); }); !r) return r;
+  const auto watched = loop_->on_new_file("/dev/pts", [this] {
+    monitor_->pty_made();
+    turn();
+  });
+  // Without it a login is found by the next scan.
+  if (!watched) reporter_->warning(watched.error().text());
   loop_->enable_watchdog();
   return {};
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 
 #include <utility>
 
@@ -25,6 +26,11 @@ int run_io(sd_event_source*, int, std::uint32_t, void* handler) {
   // A copy: the handler may replace the set of watched descriptors, and itself with it.
   const auto copy = *static_cast<std::function<void()>*>(handler);
   copy();
+  return 0;
+}
+
+int run_inotify(sd_event_source*, const inotify_event*, void* handler) {
+  (*static_cast<std::function<void()>*>(handler))();
   return 0;
 }
 
@@ -93,6 +99,16 @@ Result<void> Loop::on_timer(std::function<void()> handler) {
   const int r = sd_event_add_time(event_, &source, CLOCK_BOOTTIME, 0, 1000, run_timer, &timer_.run);
   if (r < 0) return fail_errno("cannot make a timer", -r);
   timer_.source.reset(source);
+  return {};
+}
+
+Result<void> Loop::on_new_file(const std::string& folder, std::function<void()> handler) {
+  Handler& entry = add_handler(std::move(handler));
+  sd_event_source* source = nullptr;
+  const int r = sd_event_add_inotify(event_, &source, folder.c_str(), IN_CREATE | IN_ONLYDIR,
+                                     run_inotify, &entry.run);
+  if (r < 0) return fail_errno("cannot watch " + folder, -r);
+  entry.source.reset(source);
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "base/clock.h"
@@ -27,6 +28,8 @@ class Loop {
   // The one timer, on CLOCK_BOOTTIME; arming it again moves it.
   Result<void> on_timer(std::function<void()> handler);
   void arm(BootTime when);
+  // Each time a file is made in the folder (inotify(7)).
+  Result<void> on_new_file(const std::string& folder, std::function<void()> handler);
   // Calls the handler once any of these (pidfds) becomes readable; replaces the last set. The
   // descriptors are duplicated, so the caller may close its own.
   void watch_once(const std::vector<int>& fds, std::function<void()> handler);

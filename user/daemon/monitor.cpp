@@ -14,8 +14,13 @@ namespace {
 
 constexpr Nanoseconds kScanWithHook = Seconds(2);
 constexpr Nanoseconds kScanOfSampler = Seconds(1);
-// A scan may take at most this part of the time: beyond it, it is made less often.
+// After a pty was made, for so long, so often.
+constexpr Nanoseconds kEagerFor = Seconds(2);
+constexpr Nanoseconds kScanEager = std::chrono::milliseconds(250);
+// Scans may take at most this part of the time, and this one while they are eager: where they are
+// dear they are made less often, and whoever makes ptys in a loop gains nothing by it.
 constexpr int kScanShare = 1000;
+constexpr int kEagerShare = 100;
 // How often `hours` of the rules are looked at again.
 constexpr Nanoseconds kJudgeEvery = Seconds(20);
 
@@ -49,9 +54,18 @@ Monitor::Monitor(Parts parts) : parts_(std::move(parts)) {
   counters_.decision_seconds = Histogram(kShort);
 }
 
-Nanoseconds Monitor::scan_interval() const {
+Nanoseconds Monitor::scan_interval(BootTime now) const {
   const bool sampled = parts_.source.backend() == Backend::sampler;
-  return std::max(sampled ? kScanOfSampler : kScanWithHook, scan_cost_ * kScanShare);
+  const Nanoseconds usual =
+      std::max(sampled ? kScanOfSampler : kScanWithHook, scan_cost_ * kScanShare);
+  return now < eager_until_ ? std::min(usual, std::max(kScanEager, scan_cost_ * kEagerShare))
+                            : usual;
+}
+
+void Monitor::pty_made() {
+  const BootTime now = parts_.clock.now();
+  eager_until_ = now + kEagerFor;
+  next_scan_ = std::min(next_scan_, now + scan_interval(now));
 }
 
 BootTime Monitor::tick() {
@@ -84,7 +98,7 @@ void Monitor::scan(BootTime now) {
   counters_.scan_seconds.observe(to_seconds(cost));
   // One slow scan on a busy host is no reason to look away: the estimate follows slowly.
   scan_cost_ = (scan_cost_ * 7 + cost) / 8;
-  next_scan_ = now + scan_interval();
+  next_scan_ = now + scan_interval(now);
   if (!leaders) {
     ++counters_.scans_failed;
     set_degraded("scan_failed", leaders.error().text());

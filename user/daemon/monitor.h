@@ -39,6 +39,9 @@ class Monitor {
 
   // One turn. Returns when the next is due at the latest.
   BootTime tick();
+  // A pty was made: a login may be about to appear on it, so the next scans come sooner. A session
+  // that is found at once loses no idle time to keys that were pressed before it was found.
+  void pty_made();
   // Reads the policy and the host's files again; on an error the old ones stay in force.
   Result<void> reload();
   Snapshot snapshot() const;
@@ -62,12 +65,13 @@ class Monitor {
   void report(const Transition& transition);
   Event event_about(EventType type, const Session& session, const Verdict& verdict) const;
   void count(const Event& event);
-  Nanoseconds scan_interval() const;
+  Nanoseconds scan_interval(BootTime now) const;
 
   Parts parts_;
   std::map<SessionId, Watched> watched_;
   std::vector<Session> leaving_;  // ended since the last turn, not yet told
   BootTime next_scan_{};
+  BootTime eager_until_{};
   BootTime next_judgement_{};
   Nanoseconds scan_cost_{0};
   // The scan that look_again() answers from, made at most once in a turn.

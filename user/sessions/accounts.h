@@ -6,22 +6,11 @@
 #include <sys/types.h>
 
 #include <map>
-#include <string>
 
+#include "base/account.h"
 #include "base/clock.h"
 
 namespace idlewarden {
-
-// gid of an account that NSS does not know: no group has it (chown(2) means "leave it" by it).
-constexpr gid_t kNoGroup = static_cast<gid_t>(-1);
-
-struct Account {
-  std::string name;  // the uid in digits if NSS does not know it
-  std::string home;
-  std::string shell;
-  gid_t gid = kNoGroup;
-  friend bool operator==(const Account&, const Account&) = default;
-};
 
 class Accounts {
  public:

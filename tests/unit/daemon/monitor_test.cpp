@@ -225,6 +225,21 @@ TEST_F(MonitorTest, TheEndIsToldOnceAndInOrder) {
   EXPECT_TRUE(source_.watched.empty());
 }
 
+TEST_F(MonitorTest, ANewPtyIsLookedAtSoonAndWhoeverMakesManyGainsNothing) {
+  tick_at(0);
+  const int before = source_.scans;
+  monitor().pty_made();
+  tick_at(0.2);
+  EXPECT_EQ(source_.scans, before);
+  tick_at(0.25);
+  EXPECT_EQ(source_.scans, before + 1);
+  for (int i = 0; i < 1000; ++i) {
+    monitor().pty_made();
+    tick_at(0.25 + i * 0.001);
+  }
+  EXPECT_LE(source_.scans, before + 5);
+}
+
 TEST_F(MonitorTest, WhatCannotBeWatchedIsNeverIdle) {
   source_.refusing = true;
   log_in(kStart);

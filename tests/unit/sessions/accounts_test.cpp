@@ -16,7 +16,7 @@ TEST(Accounts, Known) {
 
 TEST(Accounts, UnknownIsTheNumberAndInNoGroup) {
   const Account nobody = Accounts().of(4'123'456'789, BootTime());
-  EXPECT_EQ(nobody, (Account{"4123456789", "", "", kNoGroup}));
+  EXPECT_EQ(nobody, (Account{"4123456789", 4'123'456'789, kNoGroup, "", ""}));
 }
 
 TEST(Accounts, MoreThanAreKept) {

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/account.h"
+
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "base/text.h"
+
+namespace idlewarden {
+namespace {
+
+constexpr std::size_t kMostBuffer = 1 << 20;
+constexpr ReadLimits kDatabase{.max_bytes = 16 << 20, .owner = {}};
+
+std::optional<unsigned> number(const std::string& text) {
+  unsigned value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return value;
+}
+
+// Calls a getXXX_r() function with a buffer that grows while it says ERANGE; true if it found it.
+bool with_buffer(const auto& lookup) {
+  for (std::vector<char> buffer(1024); buffer.size() <= kMostBuffer;
+       buffer.resize(buffer.size() * 4)) {
+    const int error = lookup(buffer);
+    if (error != ERANGE && error != EINTR) return error == 0;
+  }
+  return false;
+}
+
+std::string shell_or_default(const std::string& shell) {
+  return shell.empty() ? "/bin/sh" : shell;
+}
+
+// `ask` is a call like getpwnam_r(3) that fills the buffer.
+std::optional<Account> account_by_nss(const auto& ask) {
+  std::optional<Account> account;
+  with_buffer([&](std::vector<char>& buffer) {
+    passwd entry{};
+    passwd* found = nullptr;
+    const int error = ask(&entry, buffer, &found);
+    if (error == 0 && found != nullptr) {
+      account = Account{.name = entry.pw_name,
+                        .uid = entry.pw_uid,
+                        .gid = entry.pw_gid,
+                        .home = entry.pw_dir,
+                        .shell = shell_or_default(entry.pw_shell)};
+    }
+    return error;
+  });
+  return account;
+}
+
+std::string group_name_by_nss(gid_t gid) {
+  std::string name = std::to_string(gid);
+  with_buffer([&](std::vector<char>& buffer) {
+    group entry{};
+    group* found = nullptr;
+    const int error = ::getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found);
+    if (error == 0 && found != nullptr) name = entry.gr_name;
+    return error;
+  });
+  return name;
+}
+
+std::vector<std::string> groups_by_nss(const std::string& user, gid_t primary) {
+  std::vector<gid_t> gids(64);
+  int count = static_cast<int>(gids.size());
+  while (::getgrouplist(user.c_str(), primary, gids.data(), &count) < 0) {
+    if (gids.size() > NGROUPS_MAX) break;  // the kernel allows no more
+    gids.resize(std::max(gids.size() * 2, static_cast<std::size_t>(count)));
+    count = static_cast<int>(gids.size());
+  }
+  gids.resize(std::min(gids.size(), static_cast<std::size_t>(count)));
+  std::vector<std::string> names;
+  for (const gid_t gid : gids) names.push_back(group_name_by_nss(gid));
+  return names;
+}
+
+// The lines of a colon-separated database that have at least `fields` fields.
+std::vector<std::vector<std::string>> entries(const Root& root, const std::string& file,
+                                              std::size_t fields) {
+  std::vector<std::vector<std::string>> found;
+  const auto text = root.read(file, kDatabase);
+  if (!text) return found;
+  for (const std::string& line : split(*text, '\n')) {
+    std::vector<std::string> entry = split(trim(line), ':');
+    if (entry.size() >= fields) found.push_back(std::move(entry));
+  }
+  return found;
+}
+
+std::optional<Account> account_by_file(const Root& root, const std::string& user) {
+  for (const std::vector<std::string>& entry : entries(root, "/etc/passwd", 7)) {
+    const auto uid = number(entry[2]);
+    const auto gid = number(entry[3]);
+    if (entry[0] != user || !uid || !gid) continue;
+    return Account{.name = user,
+                   .uid = *uid,
+                   .gid = *gid,
+                   .home = entry[5],
+                   .shell = shell_or_default(entry[6])};
+  }
+  return std::nullopt;
+}
+
+bool is_member(const std::string& members, const std::string& user) {
+  const std::vector<std::string> names = split(members, ',');
+  return std::ranges::find(names, user) != names.end();
+}
+
+std::vector<std::string> groups_by_file(const Root& root, const std::string& user, gid_t primary) {
+  std::vector<std::string> names{std::to_string(primary)};
+  for (const std::vector<std::string>& entry : entries(root, "/etc/group", 4)) {
+    if (number(entry[2]) == primary) {
+      names.front() = entry[0];
+    } else if (is_member(entry[3], user)) {
+      names.push_back(entry[0]);
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+std::optional<Account> find_account(const Root& root, const std::string& user) {
+  if (!root.is_host()) return account_by_file(root, user);
+  return account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** found) {
+    return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), found);
+  });
+}
+
+Account account_of(uid_t uid) {
+  auto known = account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** found) {
+    return ::getpwuid_r(uid, entry, buffer.data(), buffer.size(), found);
+  });
+  if (known) return *std::move(known);
+  return {.name = std::to_string(uid), .uid = uid, .gid = kNoGroup, .home = {}, .shell = {}};
+}
+
+std::vector<std::string> group_names(const Root& root, const std::string& user, gid_t primary) {
+  return root.is_host() ? groups_by_nss(user, primary) : groups_by_file(root, user, primary);
+}
+
+}  // namespace idlewarden
