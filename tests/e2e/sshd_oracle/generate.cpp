@@ -105,10 +105,12 @@ class Generator {
   std::string list(Make make) {
     std::string out;
     for (int i = 1 + (chance(40) ? below(3) : 0); i > 0; --i) {
-      if (chance(15)) out += '!';
+      if (chance(20)) out += '!';
       out += make();
       if (i > 1) out += ',';
     }
+    // A negation shows only beside something that matches.
+    if (out.find('!') != std::string::npos && chance(50)) out += ",*";
     if (odd()) out += pick({",", ",,", ",!", "!"});
     return out;
   }
@@ -125,7 +127,8 @@ class Generator {
       });
     } else if (name == "Group") {
       value = list([&] {
-        return pick({"root", "daemon", "nogroup", "bin", "*", "n*", "wheel", "ga?es"});
+        return pick({"root", "daemon", "nogroup", "bin", "*", "n*", "oracle-a", "oracle-?", "*b",
+                     "wheel", "ga?es"});
       });
     } else if (name == "Host") {
       value = list([&] {
@@ -188,10 +191,11 @@ class Generator {
   }
 
   std::string channel() {
-    const std::string type = odd() ? pick({"", "a=b", " ", "session"})
-                                   : pick({"session:shell", "session", "session:*", "session*", "*",
-                                           "global", "direct-tcpip", "session:command",
-                                           "session:subsystem:sftp", "x11-connection", "agent-*"});
+    const std::string type =
+        odd() ? pick({"", "a=b", " ", "session"})
+              : pick({"session:shell", "session", "session:*", "session*", "*", "global",
+                      "direct-tcpip", "session:command", "session:subsystem:sftp", "x11-connection",
+                      "agent-*", R"(a\'b)", R"(a\ b)", R"(a\\b)"});
     return type + (odd() ? pick({"", ":", " =", "= "}) : "=") + time();
   }
 
@@ -227,10 +231,10 @@ class Generator {
 
   // Directives that are not read: only their quoting counts.
   std::string bystander() {
-    const std::string value =
-        pick({"PermitRootLogin no", "X11Forwarding yes", "Banner /etc/issue",
-              "Banner \"/etc/is sue\"", "AllowTcpForwarding no", "PermitTTY yes",
-              "ForceCommand echo \"it's\"", "MaxSessions 4", "AcceptEnv LANG LC_*"});
+    const std::string value = pick(
+        {"PermitRootLogin no", "X11Forwarding yes", "Banner /etc/issue", "Banner \"/etc/is sue\"",
+         "AllowTcpForwarding no", "PermitTTY yes", "ForceCommand echo \"it's\"", "MaxSessions 4",
+         "AcceptEnv LANG LC_*", R"(Banner it\'s)", R"(Banner "it\"s")", R"(Banner 'a\\b' # it's)"});
     return value + (odd() ? pick({" # it's", " \"", "'", "\\"}) : "");
   }
 

@@ -25,6 +25,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <sstream>
 
@@ -104,6 +105,9 @@ class SshdOracle : public ::testing::Test {
     const Ended made =
         call({"/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", kHostKey});
     if (made.status != 0) why_not_ = "no host key could be made: " + made.output;
+    // Users in more than one group: with one alone, a negated group could not be told from none.
+    std::ofstream("/etc/group", std::ios::app) << "oracle-a:x:47901:daemon,nobody,games\n"
+                                               << "oracle-b:x:47902:daemon,games,root\n";
     read_version();
   }
 
