@@ -274,6 +274,21 @@ TEST(Warden, FromEnforceToAuditTakesTheWarningBack) {
   EXPECT_THAT(b.log, Contains("<would_terminate> pts/0"));
 }
 
+TEST(Warden, AWarningFromBeforeAnAuditIsOver) {
+  Bench b({.max_per_minute = 0, .protected_leaders = {}});
+  auto& s = b.add();
+  b.run_until(750);
+  ASSERT_EQ(b.state(s), State::held);
+  s.verdict.mode = Mode::audit;
+  b.step(760);
+  EXPECT_EQ(b.state(s), State::expired);
+  s.verdict.mode = Mode::enforce;
+  b.warden.set_max_per_minute(60);
+  b.step(5000);
+  EXPECT_EQ(b.state(s), State::warned);
+  EXPECT_EQ(std::ranges::count(b.log, "<warned> pts/0"), 2);
+}
+
 TEST(Warden, WhatHasBegunIsFinishedEvenInAudit) {
   Bench b;
   auto& s = b.add();
