@@ -61,7 +61,8 @@ def wait_for_sessions(binary, socket, count, daemon, log):
         if daemon.poll() is not None:
             break
         time.sleep(0.5)
-    raise SystemExit(f"bench: the daemon does not see {count} sessions:\n{log.read_text()}")
+    raise SystemExit(f"bench: the daemon does not see {count} sessions (status "
+                     f"{daemon.poll()}):\n{log.read_text()}")
 
 
 def one(build, count, seconds, backend):
