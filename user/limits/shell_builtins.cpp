@@ -102,7 +102,8 @@ bool Interpreter::assign(State& state, const Assignment& assignment) {
   if (assignment.append) {
     Values before = old.values;
     for (Value& value : before) value.source = -1;
-    const bool adds = old.integer || (assignment.name == kWatched && dialect_ != Dialect::bash);
+    const bool number = dialect_ == Dialect::ksh93 || dialect_ == Dialect::mksh;
+    const bool adds = old.integer || (assignment.name == kWatched && number);
     values = adds ? Values{Value::unknown()} : each_followed_by(before, values);
   }
   if (old.integer) {
@@ -116,8 +117,8 @@ bool Interpreter::assign(State& state, const Assignment& assignment) {
   return store(state, assignment.name, std::move(values), assignment.value.line);
 }
 
-// After an attempt on a read-only variable: what each shell gives up (bash and mksh the rest of
-// the command line, ksh93 and zsh the rest of the file).
+// After an attempt on a read-only variable: what each shell gives up (bash the rest of the command
+// line, mksh that of the first file, ksh93 and zsh the rest of the file).
 Tri Interpreter::refuse(State& state, bool plain_assignment) {
   if (!state.alive) return Tri::no;
   const std::string why = "not reached: an error before it, on a read-only variable";
@@ -125,16 +126,10 @@ Tri Interpreter::refuse(State& state, bool plain_assignment) {
     case Dialect::bash:
       if (plain_assignment) leave(state, frames_.back()->discarded, why);
       break;
-    case Dialect::mksh:
-      leave(state, frames_.back()->discarded, why);
-      break;
+    case Dialect::mksh: leave(state, frames_.front()->discarded, why); break;
     case Dialect::ksh93:
-    case Dialect::zsh:
-      leave(state, frames_.back()->returned, why);
-      break;
-    case Dialect::posix:
-      leave(state, exited_, why);
-      break;
+    case Dialect::zsh: leave(state, frames_.back()->returned, why); break;
+    case Dialect::posix: leave(state, exited_, why); break;
   }
   return Tri::no;
 }
@@ -204,6 +199,10 @@ Tri Interpreter::run_builtin(const std::string& name, const Command& command, st
     return last;
   }
   if (name == "return") {
+    Tri status = Tri::unknown;
+    if (!argument.empty()) status = argument == "0" ? Tri::yes : Tri::no;
+    Frame& frame = *frames_.back();
+    frame.status = frame.returned ? either(frame.status, status) : status;
     leave(state, frames_.back()->returned,
           "not reached: `return` on " + Where{file().path, command.line}.text());
     return Tri::unknown;
@@ -331,10 +330,13 @@ Tri Interpreter::source(const Word& word, State& state) {
   const Values paths = expand(word, state);
   std::optional<State> after;
   Tri status = Tri::unknown;
+  // A variable in the path that no file sets is unset in all but the strangest logins.
+  const bool known =
+      std::ranges::any_of(paths, [](const Value& path) { return path.kind == Value::Kind::text; });
   for (const Value& path : paths) {
     State way = state;
     if (path.kind != Value::Kind::text || !path.text.contains('/')) {
-      if (state.alive) {
+      if (state.alive && !known) {
         note_undecided(".", word.line, "which file it reads is only known when the shell runs");
       }
     } else {

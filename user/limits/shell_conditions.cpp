@@ -16,14 +16,10 @@ Tri tri(bool b) {
 
 Tri nonempty(const Value& value) {
   switch (value.kind) {
-    case Value::Kind::unset:
-      return Tri::no;
-    case Value::Kind::text:
-      return tri(!value.text.empty());
-    case Value::Kind::nonempty:
-      return Tri::yes;
-    case Value::Kind::unknown:
-      return Tri::unknown;
+    case Value::Kind::unset: return Tri::no;
+    case Value::Kind::text: return tri(!value.text.empty());
+    case Value::Kind::nonempty: return Tri::yes;
+    case Value::Kind::unknown: return Tri::unknown;
   }
   return Tri::unknown;
 }

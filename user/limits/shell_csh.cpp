@@ -72,6 +72,11 @@ class CshPass {
     auto outer_left = std::exchange(left_, std::nullopt);
     const auto commands = csh_commands(file->text, findings_.budget());
     run(commands, 0, commands.size());
+    if (findings_.budget().spent()) {
+      findings_.problem({.what = "takes too long to follow, so an autologout in it may not be seen",
+                         .where = {path},
+                         .hint = {}});
+    }
     if (left_) state_.join(*left_);
     left_ = std::move(outer_left);
     file_ = outer_file;
@@ -101,14 +106,15 @@ class CshPass {
 
   // The index of the command that closes the block opened before `from`: its `endif`, `endsw` or
   // `end`; for an if also its `else`.
-  static std::size_t closing(const Commands& commands, std::size_t from, std::size_t end,
-                             std::string_view closer, bool or_else = false) {
+  std::size_t closing(const Commands& commands, std::size_t from, std::size_t end,
+                      std::string_view closer, bool or_else = false) {
     int open = 0;
     for (std::size_t i = from; i < end; ++i) {
       const std::string& first = commands[i].words.front().text;
       const bool opens = closer == "endif"   ? first == "if" && is_block(commands[i])
                          : closer == "endsw" ? first == "switch"
                                              : first == "foreach" || first == "while";
+      findings_.budget().spend_steps();
       if (open == 0 && (first == closer || (or_else && first == "else"))) return i;
       if (opens) ++open;
       if (first == closer) --open;
@@ -139,7 +145,7 @@ class CshPass {
 
   // Runs `body` on what is so if `condition` is.
   void when(Tri condition, const std::function<void()>& body) {
-    findings_.budget().spend_steps(state_.variables.size() / 8);
+    findings_.budget().spend_steps(state_.variables.size());
     const State without = state_;
     if (condition == Tri::no) {
       if (state_.alive) state_.why_not = "its condition does not hold for this login";
@@ -216,11 +222,7 @@ class CshPass {
       const CshWord& word = command.words[i];
       if (word.special) continue;
       CshWord pattern = word;
-      if (word.text.starts_with('`') && word.text.ends_with('`') && word.text.size() > 2) {
-        const auto parts = split(trim(word.text.substr(1, word.text.size() - 2)), ' ');
-        if (parts.size() != 2 || (parts[0] != "ls" && parts[0] != "/bin/ls")) return std::nullopt;
-        pattern.text = parts[1];
-      }
+      if (const auto operand = listed(word)) pattern = *operand;
       const Value value = expand(pattern);
       if (value.kind != Value::Kind::text) return std::nullopt;
       if (value.text.find_first_of("*?[") == std::string::npos) {
@@ -394,6 +396,25 @@ class CshPass {
     return Value::of(text.substr(0, dollar) + values.front().text + tail.text);
   }
 
+  // The value of a word; of `ls FOLDER`, which scripts compare with "", whether there is one.
+  Value output(const CshWord& word) const {
+    const auto pattern = listed(word);
+    if (!pattern) return expand(word);
+    const Value folder = expand(*pattern);
+    if (folder.kind != Value::Kind::text || folder.text.contains('*')) return Value::unknown();
+    return findings_.root().glob(folder.text + "/*").empty() ? Value::of("") : Value::of("files");
+  }
+
+  // The operand of `ls OPERAND`.
+  static std::optional<CshWord> listed(const CshWord& word) {
+    if (!word.text.starts_with('`') || !word.text.ends_with('`') || word.text.size() < 3) {
+      return std::nullopt;
+    }
+    const auto parts = split(trim(word.text.substr(1, word.text.size() - 2)), ' ');
+    if (parts.size() != 2 || (parts[0] != "ls" && parts[0] != "/bin/ls")) return std::nullopt;
+    return CshWord{.text = parts[1], .literal = false, .special = false};
+  }
+
   // ( expression ): terms joined by && alone or by || alone; the rest is not decided.
   Tri ask(std::vector<CshWord> words) const {
     while (words.size() >= 2 && words.front().text == "(" && words.back().text == ")") {
@@ -443,7 +464,7 @@ class CshPass {
       return Tri::unknown;
     }
     if (term.size() == 3 && (term[1].text == "==" || term[1].text == "!=")) {
-      const Value left = expand(term[0]);
+      const Value left = output(term[0]);
       const Value right = expand(term[2]);
       if (left.kind != Value::Kind::text || right.kind != Value::Kind::text) return Tri::unknown;
       const Tri same = left.text == right.text ? Tri::yes : Tri::no;

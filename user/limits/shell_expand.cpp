@@ -76,14 +76,10 @@ Values Interpreter::expand_part(const Part& part, State& state, bool pattern) {
   switch (part.kind) {
     case Part::Kind::literal:
       return {Value::of(pattern && part.quoted ? escaped(part.text) : part.text)};
-    case Part::Kind::parameter:
-      return expand_parameter(part, state, pattern);
-    case Part::Kind::arithmetic:
-      return expand_arithmetic(part.text, state);
-    case Part::Kind::command:
-      return expand_command(part.text);
-    case Part::Kind::opaque:
-      return {Value::unknown()};
+    case Part::Kind::parameter: return expand_parameter(part, state, pattern);
+    case Part::Kind::arithmetic: return expand_arithmetic(part.text, state);
+    case Part::Kind::command: return expand_command(part.text);
+    case Part::Kind::opaque: return {Value::unknown()};
   }
   return {Value::unknown()};
 }
@@ -96,6 +92,12 @@ Values Interpreter::expand_parameter(const Part& part, State& state, bool patter
               Value::of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")};
   } else if (is_name(part.text)) {
     values = state.get(part.text).values;
+    // What the file itself sets further on keeps it from being read twice: a login starts without.
+    if (!state.variables.contains(part.text) && file().text.contains(part.text + "=")) {
+      values = {Value{}};
+    }
+  } else if (part.text == "0" && dialect_ == Dialect::bash) {
+    values = {Value::of("-" + user_.shell.substr(user_.shell.rfind('/') + 1))};
   } else {
     values = {Value::unknown()};
   }
@@ -114,6 +116,7 @@ Values Interpreter::expand_operator(const Part& part, const Values& values, Stat
   if (part.op.empty()) return values;
   const bool colon = part.op.starts_with(':');
   const char op = part.op.back();
+  if (op == '#' || op == '%') return expand_cut(part, values, state);
   if ((op != '-' && op != '=' && op != '+' && op != '?') || part.op.size() > 2) {
     return {Value::unknown()};
   }
@@ -137,6 +140,36 @@ Values Interpreter::expand_operator(const Part& part, const Values& values, Stat
   const int line = part.operand.empty() ? 0 : part.operand.front().line;
   if (changes && is_name(part.text)) store(state, part.text, stored, line);
   return result;
+}
+
+// ${name#pattern}, ##, %, %%
+Values Interpreter::expand_cut(const Part& part, const Values& values, State& state) {
+  const bool prefix = part.op.front() == '#';
+  const bool longest = part.op.size() == 2;
+  Values patterns{Value::unknown()};
+  if (!part.operand.empty()) patterns = expand(part.operand.front(), state, true);
+  Values out;
+  for (const Value& value : values) {
+    if (value.empty()) {
+      unite(out, {Value::of("")});
+      continue;
+    }
+    if (value.kind != Value::Kind::text || patterns.size() != 1 ||
+        patterns.front().kind != Value::Kind::text || value.text.size() > 512) {
+      return {Value::unknown()};
+    }
+    const std::size_t size = value.text.size();
+    std::string rest = value.text;
+    for (std::size_t i = 0; i <= size; ++i) {
+      const std::size_t n = longest ? size - i : i;
+      const std::string cut = prefix ? value.text.substr(0, n) : value.text.substr(size - n);
+      if (::fnmatch(patterns.front().text.c_str(), cut.c_str(), 0) != 0) continue;
+      rest = prefix ? value.text.substr(n) : value.text.substr(0, size - n);
+      break;
+    }
+    unite(out, {Value::of(rest)});
+  }
+  return out;
 }
 
 Values Interpreter::expand_arithmetic(const std::string& text, State& state) {

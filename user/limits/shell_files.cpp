@@ -106,18 +106,13 @@ ShellKind shell_kind(const Root& root, const std::string& path) {
 Dialect dialect_of(Family family) {
   switch (family) {
     case Family::bash:
-    case Family::bash_as_sh:
-      return Dialect::bash;
-    case Family::ksh93:
-      return Dialect::ksh93;
-    case Family::mksh:
-      return Dialect::mksh;
-    case Family::zsh:
-      return Dialect::zsh;
+    case Family::bash_as_sh: return Dialect::bash;
+    case Family::ksh93: return Dialect::ksh93;
+    case Family::mksh: return Dialect::mksh;
+    case Family::zsh: return Dialect::zsh;
     case Family::dash:
     case Family::csh:
-    case Family::without_timeout:
-      return Dialect::posix;
+    case Family::without_timeout: return Dialect::posix;
   }
   std::unreachable();
 }

@@ -28,14 +28,20 @@ std::string ScriptFile::line(int number) const {
 }
 
 int Findings::add(const Finding& finding) {
-  const auto found = std::ranges::find_if(findings_, [&](const Finding& other) {
-    return other.source.where == finding.source.where &&
-           other.source.limit == finding.source.limit &&
-           other.source.reason == finding.source.reason && other.undecided == finding.undecided;
-  });
-  if (found != findings_.end()) return static_cast<int>(found - findings_.begin());
+  const std::pair key(finding.source.where.file, finding.source.where.line);
+  const auto [first, last] = by_line_.equal_range(key);
+  for (auto i = first; i != last; ++i) {
+    const Finding& other = at(i->second);
+    if (other.source.limit == finding.source.limit &&
+        other.source.reason == finding.source.reason && other.undecided == finding.undecided) {
+      return i->second;
+    }
+  }
   // Past the bound they share the last place: nobody reads a thousand reasons.
-  if (findings_.size() < kMaxFindings) findings_.push_back(finding);
+  if (findings_.size() < kMaxFindings) {
+    findings_.push_back(finding);
+    by_line_.emplace(key, static_cast<int>(findings_.size()) - 1);
+  }
   return static_cast<int>(findings_.size()) - 1;
 }
 

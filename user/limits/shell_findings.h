@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/files.h"
@@ -66,6 +67,7 @@ class Findings {
   const Root& root_;
   uid_t owner_;
   std::vector<Finding> findings_;
+  std::multimap<std::pair<std::string, int>, int> by_line_;  // their indices
   std::map<std::string, std::shared_ptr<const ScriptFile>> read_;
   std::vector<Error> problems_;
   std::set<std::string> files_;

@@ -43,12 +43,16 @@ State Interpreter::initial_state() const {
   if (dialect_ == Dialect::bash) {
     set("BASH", Value::of(user_.shell));
     set("BASH_VERSION", Value::nonempty());
+    set("POSIXLY_CORRECT", Value{});
   }
   if (dialect_ == Dialect::zsh) {
     set("ZSH_VERSION", Value::nonempty());
     set("ZSH_NAME", Value::nonempty());
   }
   if (dialect_ == Dialect::mksh || dialect_ == Dialect::ksh93) {
+    set(kWatched, Value::of("0"));  // a number, always set
+    // ksh93 sets its prompt before or after its files, as the version may be.
+    if (dialect_ == Dialect::ksh93) state.variables["PS1"].values = {Value{}, Value::nonempty()};
     set("KSH_VERSION", Value::nonempty());
   }
   return state;
@@ -83,7 +87,7 @@ bool Interpreter::is_users_own(const std::string& path) const {
 Tri Interpreter::read_file(State& state, const std::string& path) {
   const bool users_own = is_users_own(path);
   if (users_own && !users_files_) return Tri::unknown;
-  if (frames_.size() >= kMaxFrames || visited_.size() >= kMaxVisits) return Tri::unknown;
+  if (frames_.size() >= kMaxFrames || ++visits_ > kMaxVisits) return Tri::unknown;
   visited_.insert(path);
   const auto script = findings_.read(path, users_own);
   if (!script) return Tri::no;
@@ -149,37 +153,27 @@ Tri Interpreter::run(const Command& command, State& state) {
 
 Tri Interpreter::run_plain(const Command& command, State& state) {
   switch (command.kind) {
-    case Command::Kind::simple:
-      return run_simple(command, state);
-    case Command::Kind::test:
-      return run_extended_test(command, state);
-    case Command::Kind::arithmetic:
-      return compute(command.words.front().parts.front().text, state);
-    case Command::Kind::list:
-      return run_list(command, state);
-    case Command::Kind::pipeline:
-      return run_pipeline(command, state);
+    case Command::Kind::simple: return run_simple(command, state);
+    case Command::Kind::test: return run_extended_test(command, state);
+    case Command::Kind::arithmetic: return compute(command.words.front().parts.front().text, state);
+    case Command::Kind::list: return run_list(command, state);
+    case Command::Kind::pipeline: return run_pipeline(command, state);
     case Command::Kind::and_if:
-    case Command::Kind::or_if:
-      return run_both(command, state);
+    case Command::Kind::or_if: return run_both(command, state);
     case Command::Kind::background:
     case Command::Kind::subshell:
       for (const Command& child : command.children) {
         run_unreached(child, state, "is set in a subshell only");
       }
       return Tri::unknown;
-    case Command::Kind::branch:
-      return run_branch(command, state);
-    case Command::Kind::loop:
-      return run_loop(command, state);
-    case Command::Kind::each:
-      return run_each(command, state);
-    case Command::Kind::choice:
-      return run_choice(command, state);
+    case Command::Kind::branch: return run_branch(command, state);
+    case Command::Kind::loop: return run_loop(command, state);
+    case Command::Kind::each: return run_each(command, state);
+    case Command::Kind::choice: return run_choice(command, state);
     case Command::Kind::function:
       if (state.alive) {
         functions_[command.name] = {std::make_shared<Command>(command.children.front()),
-                                    frames_.back()->file};
+                                    frames_.back()->file, command.keyword};
       }
       return Tri::yes;
   }
@@ -202,7 +196,7 @@ Tri Interpreter::run_both(const Command& command, State& state) {
     return left;
   }
   State skipped = state;
-  findings_.budget().spend_steps(state.variables.size() / 8);
+  findings_.budget().spend_steps(state.variables.size());
   const Tri right = run(command.children[1], state);
   state.join(skipped);
   return conjunction ? left && right : left || right;
@@ -212,7 +206,7 @@ Tri Interpreter::run_both(const Command& command, State& state) {
 void Interpreter::run_unreached(const Command& command, const State& state,
                                 const std::string& why) {
   State copy = state;
-  findings_.budget().spend_steps(state.variables.size() / 8);
+  findings_.budget().spend_steps(state.variables.size());
   if (copy.alive) copy.why_not = why;
   copy.alive = false;
   run(command, copy);
@@ -237,7 +231,7 @@ Tri Interpreter::run_branch(const Command& command, State& state) {
       break;
     }
     State way = state;
-    findings_.budget().spend_steps(state.variables.size() / 8);
+    findings_.budget().spend_steps(state.variables.size());
     run(body, way);
     join(taken, way);
   }
@@ -274,7 +268,7 @@ Tri Interpreter::run_choice(const Command& command, State& state) {
       continue;
     }
     State way = state;
-    findings_.budget().spend_steps(state.variables.size() / 8);
+    findings_.budget().spend_steps(state.variables.size());
     run(command.children[i], way);
     join(taken, way);
     if (match == Tri::yes) {
@@ -330,7 +324,7 @@ Tri Interpreter::run_repeatedly(const Command& command, State& state) {
   std::optional<State> first;
   for (int round = 0; round < 2; ++round) {
     State before = state;
-    findings_.budget().spend_steps(state.variables.size() / 8);
+    findings_.budget().spend_steps(state.variables.size());
     if (!command.name.empty()) store(state, command.name, {Value::unknown()}, command.line);
     run_body(command.children.back(), state);
     state.join(before);
@@ -435,15 +429,19 @@ Tri Interpreter::call(Function& function, State& state) {
   frames_.push_back(std::make_unique<Frame>());
   frames_.back()->file = function.file;
   frames_.back()->is_function = true;
+  // ksh93 gives a `function` its own copy of TMOUT.
+  if (dialect_ == Dialect::ksh93 && function.keyword) {
+    frames_.back()->outer.emplace(kWatched, state.get(kWatched));
+  }
   std::vector<Loop*> outside = std::exchange(loops_, {});
   Tri status = run(*body, state);
   loops_ = std::move(outside);
   const std::unique_ptr<Frame> frame = std::move(frames_.back());
   frames_.pop_back();
   if (frame->returned) {
+    status = state.alive ? either(status, frame->status) : frame->status;
     frame->returned->join(state);
     state = std::move(*frame->returned);
-    status = Tri::unknown;
   }
   if (frame->discarded) join(frames_.back()->discarded, *frame->discarded);
   for (const auto& [name, variable] : frame->outer) {

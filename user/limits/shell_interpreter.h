@@ -55,6 +55,7 @@ class Interpreter {
   struct Function {
     std::shared_ptr<const Command> body;
     std::shared_ptr<const ScriptFile> file;
+    bool keyword = false;
     bool called = false;
   };
   // A file or function that is being run, with its ways out.
@@ -62,6 +63,7 @@ class Interpreter {
     std::shared_ptr<const ScriptFile> file;
     bool is_function = false;
     std::optional<State> returned;
+    Tri status = Tri::unknown;              // that it returned with
     std::optional<State> discarded;         // the rest of a command line, after an error
     std::map<std::string, Variable> outer;  // what `local` hides
   };
@@ -112,6 +114,7 @@ class Interpreter {
   Values expand_part(const Part& part, State& state, bool pattern);
   Values expand_parameter(const Part& part, State& state, bool pattern);
   Values expand_operator(const Part& part, const Values& values, State& state, bool pattern);
+  Values expand_cut(const Part& part, const Values& values, State& state);
   Values expand_arithmetic(const std::string& text, State& state);
   Values expand_command(const std::string& text) const;
   Tri compute(const std::string& text, State& state);
@@ -137,6 +140,7 @@ class Interpreter {
   std::optional<State> exited_;
   std::vector<int> undecided_;
   int depth_ = 0;
+  std::size_t visits_ = 0;
 };
 
 // Whether `value` matches an fnmatch(3) pattern.

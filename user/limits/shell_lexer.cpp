@@ -209,18 +209,10 @@ Word Lexer::read_word() {
 // A quote or an expansion that starts here, as outside of double quotes.
 bool Lexer::read_quote(Word& word) {
   switch (at()) {
-    case '\'':
-      read_single_quoted(word);
-      return true;
-    case '"':
-      read_double_quoted(word);
-      return true;
-    case '`':
-      read_backquoted(word, false);
-      return true;
-    case '$':
-      read_dollar(word, false);
-      return true;
+    case '\'': read_single_quoted(word); return true;
+    case '"': read_double_quoted(word); return true;
+    case '`': read_backquoted(word, false); return true;
+    case '$': read_dollar(word, false); return true;
     case '\\':
       if (at(1) != '\n') add_literal(word, text_.substr(position_ + 1, 1), true);
       advance(2);
@@ -343,6 +335,15 @@ void Lexer::read_dollar(Word& word, bool quoted) {
     }
     add_part(word, Part::Kind::command, quoted, text_.substr(position_ + 2, end - position_ - 2));
     advance(end + 1 - position_);
+  } else if (c == '[') {
+    const auto end = text_.find(']', position_);
+    if (end == std::string_view::npos) {
+      failed_ = true;
+      return;
+    }
+    add_part(word, Part::Kind::arithmetic, quoted,
+             text_.substr(position_ + 2, end - position_ - 2));
+    advance(end + 1 - position_);
   } else if (c == '{') {
     read_braced(word, quoted);
   } else if (c == '\'' && !quoted) {
@@ -390,7 +391,9 @@ void Lexer::read_braced(Word& word, bool quoted) {
   }
   // An index, a substring, a zsh flag.
   if (part.op.empty() && at() != '}') part.kind = Part::Kind::opaque;
-  Word operand = read_operand(quoted);
+  // Within double quotes a single quote is itself, but not in a pattern.
+  const bool pattern = !part.op.empty() && std::string_view("#%/^,").contains(part.op.front());
+  Word operand = read_operand(quoted && !pattern);
   if (part.kind == Part::Kind::opaque) {
     for (const Part& inner : operand.parts) part.text += inner.text;
   } else if (!part.op.empty()) {
@@ -463,6 +466,7 @@ std::size_t Lexer::closing(std::size_t from, int depth) const {
     } else if (c == '#' && word_start) {
       i = text_.find('\n', i);
       if (i == std::string_view::npos) return i;
+      continue;  // what follows starts a word, too
     } else if (c == '(') {
       ++open;
     } else if (c == ')') {

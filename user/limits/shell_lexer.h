@@ -26,8 +26,8 @@ struct Token {
 
 // What may still be spent on reading; shared by everything that is read for one answer.
 struct Budget {
-  std::size_t characters = 16U << 20;
-  std::size_t steps = 400'000;
+  std::size_t characters = 8U << 20;
+  std::size_t steps = 100'000;
   bool spend_characters(std::size_t n) { return spend(characters, n); }
   bool spend_steps(std::size_t n = 1) { return spend(steps, n); }
   bool spent() const { return characters == 0 || steps == 0; }

@@ -175,6 +175,7 @@ Command Parser::parse_command() {
       expect(")");
     }
     command = parse_function(*name);
+    command.keyword = true;
   } else {
     --depth_;
     return parse_simple();
@@ -249,7 +250,12 @@ Command Parser::parse_each() {
     if (!name || !is_name(*name)) return fail();
     each.name = *name;
     take();
+    const bool zsh = token_.is("(");
     parse_each_words(each);
+    if (zsh && token_.kind == Token::Kind::word && !at_word("do") && !at_word("{")) {
+      each.children.push_back(parse_command());
+      return each;
+    }
   }
   if (token_.is(";")) take();
   skip_newlines();
@@ -275,6 +281,11 @@ void Parser::parse_each_words(Command& each) {
   while (token_.kind == Token::Kind::word && !failed()) {
     each.words.push_back(token_.word);
     take();
+    if (!token_.is("(")) continue;
+    // zsh's glob qualifiers, as in *(N)
+    take();
+    while (token_.kind == Token::Kind::word && !failed()) take();
+    expect(")");
   }
   if (parenthesised) {
     expect(")");

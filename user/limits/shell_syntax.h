@@ -67,6 +67,7 @@ struct Command {
   int line = 0;
   bool negated = false;     // ! in front; `until` for a loop
   std::string name;         // of a function, of a loop's variable
+  bool keyword = false;     // function: `function name`, not `name()`
   bool open_ended = false;  // each: the list is not written here; choice: has ;& or ;;&
   std::vector<Assignment> assignments;
   std::vector<Word> words;

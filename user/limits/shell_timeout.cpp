@@ -54,7 +54,9 @@ Timeout timeout_of(Dialect dialect, const std::string& text) {
   const ArithmeticScope constants{.leading_zero_is_octal = false,
                                   .get = [](const std::string&) { return Number(0); },
                                   .set = [](const std::string&, Number) {}};
-  const Number number = evaluate_arithmetic(trimmed, constants);
+  // A file with DOS line ends: for ksh93 alone its \r is no blank.
+  const bool dos = dialect == Dialect::ksh93 && text.contains('\r');
+  const Number number = dos ? Number() : evaluate_arithmetic(trimmed, constants);
   if (number) return judged(text, *number);
   return {std::nullopt,
           fmt::format("{} is no number of seconds: {}", printable(text), advice(text))};

@@ -9,6 +9,7 @@ namespace {
 constexpr std::size_t kMaxValues = 12;
 constexpr std::size_t kMaxWatchedValues = 64;
 constexpr std::size_t kMaxVariables = 1000;
+constexpr std::size_t kMaxText = 8192;
 
 const Variable& ambient() {
   static const Variable variable{.values = {Value{}, Value::unknown()}, .exported = Tri::unknown};
@@ -52,7 +53,8 @@ Values each_followed_by(const Values& left, const Values& right) {
     for (const Value& b : right) {
       Value both = Value::of(a.text + b.text);
       const bool known = a.kind != Value::Kind::unknown && a.kind != Value::Kind::nonempty &&
-                         b.kind != Value::Kind::unknown && b.kind != Value::Kind::nonempty;
+                         b.kind != Value::Kind::unknown && b.kind != Value::Kind::nonempty &&
+                         both.text.size() <= kMaxText;
       if (!known) {
         const bool some = a.kind == Value::Kind::nonempty || b.kind == Value::Kind::nonempty ||
                           !a.text.empty() || !b.text.empty();

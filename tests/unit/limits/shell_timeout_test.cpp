@@ -105,5 +105,228 @@ TEST_F(ShellTimeout, HowToOnOneLine) {
   EXPECT_EQ(decided(), 300);
 }
 
+TEST_F(ShellTimeout, SecondsAsTheShellTakesThem) {
+  for (const auto& [text, seconds] :
+       std::initializer_list<std::pair<std::string, long>>{{"600", 600},
+                                                           {"0600", 600},
+                                                           {"' 600 '", 600},
+                                                           {"600s", 600},
+                                                           {"0", -1},
+                                                           {"-5", -1},
+                                                           {"", -1},
+                                                           {"never", -1},
+                                                           {"5m", -1},
+                                                           {"10*60", -1},
+                                                           {"$((15*60))", 900},
+                                                           {"\"900\"", 900},
+                                                           {"3000000000", -1},
+                                                           {"600\r", 600},
+                                                           {"$[10 * 60]", 600}}) {
+    EXPECT_EQ(profile("TMOUT=" + text + "\n"), seconds) << text;
+  }
+  EXPECT_EQ(profile("TMOUT=10*60\n", "/bin/ksh93"), 600);
+}
+
+TEST_F(ShellTimeout, SaysWhatToWriteInstead) {
+  profile("TMOUT=5m\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(1));
+  EXPECT_FALSE(timeouts.in_force[0].limit);
+  EXPECT_THAT(timeouts.in_force[0].reason, HasSubstr("bash would take 5"));
+  EXPECT_THAT(timeouts.in_force[0].reason, HasSubstr("write TMOUT=300"));
+}
+
+TEST_F(ShellTimeout, NamesWhatOverruled) {
+  debian();
+  file("/etc/profile.d/a.sh", "TMOUT=900\n");
+  file("/etc/profile.d/b.sh", "readonly TMOUT=600\n");
+  file("/etc/profile.d/c.sh", "TMOUT=1200\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(1));
+  EXPECT_EQ(timeouts.in_force[0].limit, Seconds(600));
+  ASSERT_THAT(timeouts.overruled, SizeIs(2));
+  EXPECT_EQ(timeouts.overruled[0].reason, "overwritten by /etc/profile.d/b.sh:1");
+  EXPECT_EQ(timeouts.overruled[1].reason, "read-only since /etc/profile.d/b.sh:1");
+}
+
+TEST_F(ShellTimeout, ConditionLeftOpenKeepsBothWays) {
+  profile("TMOUT=600\nif grep -q x /etc/y; then TMOUT=300; fi\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(2));
+  EXPECT_TRUE(timeouts.in_force[0].conditional);
+  EXPECT_TRUE(timeouts.in_force[1].conditional);
+}
+
+TEST_F(ShellTimeout, ValueLeftOpenRemovesNothing) {
+  profile("TMOUT=600\ngrep -q x /etc/y && TMOUT=$(cat /etc/z)\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(2));
+  EXPECT_EQ(timeouts.in_force[0].limit, Seconds(600));
+  EXPECT_FALSE(timeouts.in_force[1].limit);
+  EXPECT_TRUE(timeouts.in_force[1].conditional);
+}
+
+TEST_F(ShellTimeout, UsersFilesCanOnlyTighten) {
+  file("/etc/profile", "TMOUT=600\n");
+  file("/home/u/.profile", "TMOUT=0\nTMOUT=900\nunset TMOUT\n");
+  const ShellTimeouts loose = read();
+  ASSERT_THAT(loose.in_force, SizeIs(1));
+  EXPECT_EQ(loose.in_force[0].limit, Seconds(600));
+  EXPECT_THAT(loose.overruled, SizeIs(3));
+
+  file("/home/u/.profile", "TMOUT=300\n");
+  const ShellTimeouts strict = read();
+  ASSERT_THAT(strict.in_force, SizeIs(2));
+  EXPECT_EQ(strict.in_force[1].limit, Seconds(300));
+  EXPECT_FALSE(strict.in_force[1].conditional);
+}
+
+TEST_F(ShellTimeout, AdministratorsFileThatNothingIsSeenToReadCounts) {
+  file("/etc/profile", "PATH=/bin\n");
+  file("/etc/bashrc", "TMOUT=300\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(1));
+  EXPECT_EQ(timeouts.in_force[0].limit, Seconds(300));
+  EXPECT_TRUE(timeouts.in_force[0].conditional);
+  EXPECT_THAT(timeouts.in_force[0].reason, HasSubstr("no file that a login reads"));
+}
+
+TEST_F(ShellTimeout, EnvironmentFileOfPam) {
+  file("/etc/environment", "# x\nPATH=\"/bin\"\nexport TMOUT=\"600\" # ten minutes\n");
+  EXPECT_EQ(decided("/bin/bash"), 600);
+  EXPECT_EQ(decided("/bin/zsh"), 600);
+  file("/etc/profile", "TMOUT=300\n");
+  EXPECT_EQ(decided("/bin/bash"), 300);
+}
+
+TEST_F(ShellTimeout, ShellsWithoutTimeoutSaySo) {
+  file("/etc/profile", "TMOUT=300\n");
+  file("/etc/environment", "TMOUT=900\n");
+  const ShellTimeouts dash = read("/bin/dash");
+  EXPECT_THAT(dash.in_force, IsEmpty());
+  ASSERT_THAT(dash.overruled, SizeIs(2));
+  EXPECT_EQ(dash.overruled[1].reason, "dash has no TMOUT");
+  const ShellTimeouts fish = read("/usr/bin/fish");
+  EXPECT_THAT(fish.in_force, IsEmpty());
+  ASSERT_THAT(fish.overruled, SizeIs(1));
+  EXPECT_EQ(fish.overruled[0].reason, "fish has no TMOUT");
+}
+
+TEST_F(ShellTimeout, ShIsWhatItsLinkSays) {
+  file("/etc/profile", "TMOUT=300\n");
+  ASSERT_THAT(read("/bin/sh").in_force, SizeIs(1));
+  EXPECT_TRUE(read("/bin/sh").in_force[0].conditional);
+  file("/usr/bin/dash", "");
+  ASSERT_EQ(::symlink("usr/bin", (tree_.path() + "/bin").c_str()), 0);
+  ASSERT_EQ(::symlink("dash", (tree_.path() + "/usr/bin/sh").c_str()), 0);
+  EXPECT_THAT(read("/bin/sh").in_force, IsEmpty());
+  ASSERT_EQ(::unlink((tree_.path() + "/usr/bin/sh").c_str()), 0);
+  file("/usr/bin/bash", "");
+  ASSERT_EQ(::symlink("bash", (tree_.path() + "/usr/bin/sh").c_str()), 0);
+  EXPECT_EQ(decided("/bin/sh"), 300);
+}
+
+TEST_F(ShellTimeout, CshCountsMinutes) {
+  file("/etc/csh.cshrc", "set autologout = 15\n");
+  EXPECT_EQ(decided("/bin/tcsh"), 900);
+  EXPECT_EQ(read("/bin/tcsh").in_force[0].directive, "autologout");
+}
+
+TEST_F(ShellTimeout, OddFilesOfTheUserAreProblems) {
+  file("/etc/profile", "TMOUT=600\n");
+  file("/home/u/x", "");
+  ASSERT_EQ(::mkfifo((tree_.path() + "/home/u/.bash_profile").c_str(), 0644), 0);
+  const ShellTimeouts fifo = read();
+  EXPECT_THAT(fifo.problems, SizeIs(1));
+  ASSERT_THAT(fifo.in_force, SizeIs(1));
+  EXPECT_EQ(fifo.in_force[0].limit, Seconds(600));
+  ASSERT_EQ(::unlink((tree_.path() + "/home/u/.bash_profile").c_str()), 0);
+  ASSERT_EQ(::symlink("/etc/shadow", (tree_.path() + "/home/u/.bash_profile").c_str()), 0);
+  EXPECT_THAT(read().problems, SizeIs(1));
+}
+
+TEST_F(ShellTimeout, UsersSourceOfSomebodyElsesFileIsOneOfTheirOwn) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
+  file("/home/u/.profile", ". /srv/x\n");
+  file("/srv/x", "TMOUT=60\n");
+  ASSERT_EQ(::chown((tree_.path() + "/srv/x").c_str(), 4242, 4242), 0);
+  EXPECT_THAT(read().problems, SizeIs(1));
+  EXPECT_THAT(read().in_force, IsEmpty());
+}
+
+TEST_F(ShellTimeout, ListsWhatItLookedAt) {
+  debian();
+  const ShellTimeouts timeouts = read();
+  for (const char* path : {"/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/profile.d",
+                           "/home/u/.bash_profile", "/home/u/.profile", "/etc/environment"}) {
+    EXPECT_THAT(timeouts.files, ::testing::Contains(path));
+  }
+}
+
+// Whatever a user writes, reading it ends soon.
+struct Hostile {
+  const char* name;
+  std::string text;
+};
+void PrintTo(const Hostile& hostile, std::ostream* out) {
+  *out << hostile.name;
+}
+
+class ShellTimeoutBounds : public ShellTimeout, public ::testing::WithParamInterface<Hostile> {};
+
+std::string repeated(const std::string& text, std::size_t times) {
+  std::string all;
+  for (std::size_t i = 0; i < times; ++i) all += text;
+  return all;
+}
+
+TEST_P(ShellTimeoutBounds, EndsSoon) {
+  file("/etc/profile", "TMOUT=600\n");
+  file("/home/u/.profile", GetParam().text);
+  file("/home/u/.login", GetParam().text);
+  const auto start = std::chrono::steady_clock::now();
+  const ShellTimeouts timeouts = read();
+  read("/bin/tcsh");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  ASSERT_FALSE(timeouts.in_force.empty());
+  EXPECT_EQ(timeouts.in_force[0].limit, Seconds(600));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Files, ShellTimeoutBounds,
+    ::testing::Values(
+        Hostile{"reads_itself", ". ~/.profile\n"},
+        Hostile{"reads_itself_twice", ". ~/.profile; . ~/.profile\n"},
+        Hostile{"calls_itself_twice", "f() { f; f; }\nf\n"},
+        Hostile{"open_quotes", repeated("'\n", 100'000)},
+        Hostile{"open_parentheses", repeated("(", 200'000)},
+        Hostile{"open_substitutions", repeated("$(", 100'000)},
+        Hostile{"open_expansions", repeated("${a:-", 50'000)},
+        Hostile{"many_ifs", repeated("if a;then b=$c;fi\n", 12'000)},
+        Hostile{"many_values", repeated("a && TMOUT=1$RANDOM\n", 10'000)},
+        Hostile{"many_names",
+                [] {
+                  std::string all;
+                  for (int i = 0; i < 15'000; ++i) all += "a && v" + std::to_string(i) + "=1\n";
+                  return all;
+                }()},
+        Hostile{"many_negations", repeated("! ", 100'000)},
+        Hostile{"nested_loops",
+                repeated("for i in 1 2 3 4 5 6 7 8 9; do ", 50) + repeated("done;", 50)},
+        Hostile{"nested_functions", repeated("for i in 1 2 3; do f() { ", 40)},
+        Hostile{"arithmetic_parentheses", "TMOUT=$((" + repeated("(", 50'000) + "\n"},
+        Hostile{"arithmetic_signs", "TMOUT=$((" + repeated("-", 50'000) + "1))\n"},
+        Hostile{"test_parentheses", "[ " + repeated("! ( ", 50'000) + "\n"},
+        Hostile{"extended_test_parentheses", "[[ " + repeated("( ", 50'000) + " ]]\n"},
+        Hostile{"eval_of_eval", "A='eval $A$A'\neval $A\n"},
+        Hostile{"eval_of_itself", "A='. ~/.profile'\neval $A\n"},
+        Hostile{"nested_cases", repeated("case a in b) ", 20'000)},
+        Hostile{"csh_loops", repeated("foreach i (a b c)\n", 1000) + repeated("end\n", 1000)},
+        Hostile{"csh_short_ifs", repeated("if (a) ", 5000) + "\n"},
+        Hostile{"csh_ifs", repeated("if (a) then\n", 3000)},
+        Hostile{"doubling", "A=x\n" + repeated("A=$A$A\n", 20'000)},
+        Hostile{"here_documents", repeated("cat <<EOF\n", 2000)}),
+    [](const auto& instance) { return std::string(instance.param.name); });
+
 }  // namespace
 }  // namespace idlewarden
