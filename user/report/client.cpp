@@ -66,9 +66,7 @@ Result<std::string> fetch_unix(const std::string& socket, const std::string& tar
   const auto response = client->Get(target);
   if (!response) return unreachable(socket, ETIMEDOUT);
   if (response->status != 200) return refused(response->status, response->body);
-  std::string body = response->body;
-  if (body.ends_with('\n')) body.pop_back();
-  return body;
+  return response->body;
 }
 
 Result<void> follow_unix(const std::string& socket, const std::string& target,

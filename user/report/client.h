@@ -13,8 +13,8 @@ namespace idlewarden {
 
 inline constexpr const char* kDefaultSocket = "/run/idlewarden/idlewarden.sock";
 
-// GET `target` ("/v1/sessions.txt?width=80"): the body of a 200 without the newline at its end. Any
-// other status is an error with the daemon's own words. If nobody answers, code is the errno of
+// GET `target` ("/v1/sessions.txt?width=80"): the body of a 200, which ends in a newline. Any other
+// status is an error with the daemon's own words. If nobody answers, code is the errno of
 // connect(2) and the error says how to start the daemon.
 Result<std::string> fetch_unix(const std::string& socket, const std::string& target);
 

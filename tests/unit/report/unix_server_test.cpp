@@ -67,13 +67,11 @@ class UnixServer : public ::testing::Test {
 TEST_F(UnixServer, AnswersItsPaths) {
   start();
   EXPECT_EQ(server_->address(), path_);
-  EXPECT_EQ(fetch_unix(path_, "/v1/sessions"), sessions_json(snapshot_));
-  EXPECT_EQ(fetch_unix(path_, "/v1/status"), status_json(snapshot_));
-  EXPECT_EQ(fetch_unix(path_, "/v1/sessions.txt?width=80").value_or("") + "\n",
-            sessions_table(snapshot_, 80));
-  EXPECT_EQ(fetch_unix(path_, "/v1/sessions.txt").value_or("") + "\n",
-            sessions_table(snapshot_, 0));
-  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok");
+  EXPECT_EQ(fetch_unix(path_, "/v1/sessions"), sessions_json(snapshot_) + "\n");
+  EXPECT_EQ(fetch_unix(path_, "/v1/status"), status_json(snapshot_) + "\n");
+  EXPECT_EQ(fetch_unix(path_, "/v1/sessions.txt?width=80"), sessions_table(snapshot_, 80));
+  EXPECT_EQ(fetch_unix(path_, "/v1/sessions.txt"), sessions_table(snapshot_, 0));
+  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
   EXPECT_THAT(fetch_unix(path_, "/metrics").value_or(""), HasSubstr("idlewarden_build_info"));
   EXPECT_EQ(fetch_unix(path_, "/v1/events"), "");
 }
@@ -109,7 +107,7 @@ TEST_F(UnixServer, ReplacesAStaleSocket) {
   }
   ASSERT_TRUE(std::filesystem::exists(path_));
   start();
-  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok");
+  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
 }
 
 TEST_F(UnixServer, LeavesALiveSocketAlone) {
@@ -117,7 +115,7 @@ TEST_F(UnixServer, LeavesALiveSocketAlone) {
   const auto second = serve();
   ASSERT_FALSE(second.has_value());
   EXPECT_THAT(second.error().text(), HasSubstr("another daemon answers on " + path_));
-  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok");
+  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
 }
 
 TEST_F(UnixServer, LeavesAFileThatIsNoSocketAlone) {
@@ -139,7 +137,7 @@ TEST_F(UnixServer, DoesNotRemoveASuccessorsSocket) {
   auto successor = serve();
   ASSERT_TRUE(successor.has_value());
   server_.reset();
-  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok");
+  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
 }
 
 TEST_F(UnixServer, ShowsTheLastEvents) {
@@ -147,7 +145,7 @@ TEST_F(UnixServer, ShowsTheLastEvents) {
   const Event e = test::sample_event(EventType::warned);
   reporter_->emit(e);
   reporter_->emit(e);
-  EXPECT_EQ(fetch_unix(path_, "/v1/events"), to_json_line(e) + "\n" + to_json_line(e));
+  EXPECT_EQ(fetch_unix(path_, "/v1/events"), to_json_line(e) + "\n" + to_json_line(e) + "\n");
   std::vector<std::string> lines;
   const auto all =
       follow_unix(path_, "/v1/events?follow=0&format=text", [&](std::string_view line) {
@@ -246,7 +244,7 @@ TEST_F(UnixServer, AFollowerThatIsGoneIsForgotten) {
     EXPECT_THAT(test::read_all(*client, 10ms), StartsWith("HTTP/1.1 200 OK"));
     if (i % 24 == 23) std::this_thread::sleep_for(700ms);
   }
-  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok");
+  EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
 }
 
 TEST(Client, SaysHowToStartTheDaemon) {
