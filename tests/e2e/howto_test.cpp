@@ -34,6 +34,8 @@ TEST_P(HowTo, IdleAtThePromptIsEndedOnTime) {
   EXPECT_EQ(ended["remote_addr"], "127.0.0.1");
   EXPECT_FALSE(monitor.wait_event("session_ended", 5s).is_null());
   EXPECT_TRUE(monitor.events("terminate_failed").empty());
+  EXPECT_NE(login.terminal().output().find("This session ends now"), std::string::npos)
+      << "the last message did not reach the client: " << login.terminal().output();
 }
 
 struct Foreground {

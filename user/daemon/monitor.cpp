@@ -138,10 +138,12 @@ void Monitor::admit(const std::vector<SessionId>& started) {
     const bool untouched = again && std::ranges::any_of(*again, [&](const Leader& leader) {
                              return is(leader, id) && leader.no_input_yet;
                            });
-    watched.clock_floor = untouched ? session->clock_start : now;
-    // State that was kept over a restart knows better than "now".
+    // State that was kept over a restart knows better than the scan that found it.
     const InputSeen seen = parts_.source.input(session->tty);
-    if (seen.last_input) watched.clock_floor = std::max(session->id.start, *seen.last_input);
+    const BootTime since = seen.since.value_or(now);
+    watched.clock_floor =
+        std::max(session->id.start, untouched ? std::min(session->clock_start, since)
+                                              : seen.last_input.value_or(since));
     parts_.emit(event_about(EventType::session_started, *session, watched.verdict));
   }
 }

@@ -15,6 +15,9 @@ namespace {
 constexpr Nanoseconds kWindow = std::chrono::minutes(1);  // of max_per_minute
 constexpr Nanoseconds kRetryFailed = std::chrono::minutes(1);
 constexpr Nanoseconds kRetryGone = std::chrono::seconds(1);  // seized in vain: the scan lags behind
+// Between the last message and the hang-up, which drops what has not reached the master's reader
+// yet (tty_ldisc_hangup() flushes the driver's buffer).
+constexpr Nanoseconds kFarewell = std::chrono::milliseconds(20);
 // A warning that comes this much late does not move the end.
 constexpr Nanoseconds kWarningSlack = std::chrono::seconds(1);
 
@@ -42,6 +45,7 @@ struct Warden::Entry {
   // What the newest second look knew; the caller's list may lag behind it.
   BootTime known_active{};
   std::optional<BootTime> warned_at;
+  std::optional<BootTime> hang_up_at;  // the last message is written; not before this
   bool announced = false;  // something that has to be taken back when the session resumes
   std::array<Told, 2> told;
   std::unique_ptr<Ending> ending;
@@ -100,6 +104,7 @@ struct Warden::Round {
     entry.state = State::active;
     entry.announced = false;
     entry.warned_at.reset();
+    entry.hang_up_at.reset();
   }
 };
 
@@ -192,6 +197,7 @@ std::optional<Warden::Second> Warden::look_again(Entry& entry, const SessionId& 
 }
 
 void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round) {
+  entry.hang_up_at.reset();
   if (round.now < d.at) return round.wake(d.at);
   if (entry.told_of(d).would_terminate) return entry.enter(State::expired, d);
   if (round.now < entry.told_of(d).retry_at) return round.wake(entry.told_of(d).retry_at);
@@ -228,7 +234,8 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
 }
 
 void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round& round) {
-  if (cap_reached()) return hold(entry, o, first, round);
+  if (!entry.hang_up_at && cap_reached()) return hold(entry, o, first, round);
+  if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   entry.enter(State::expired, first);
   auto grip = terminator_.seize(*o.session);
   if (!grip && grip.error().code == ESRCH) return round.postpone(entry.told_of(first), kRetryGone);
@@ -238,7 +245,21 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   if (entry.state == State::active) return round.wake(d.warn_at());
   if (const BootTime end = ends_at(d, entry.warned_at); round.now < end) return round.wake(end);
   if (!grip) return fail(entry, fresh, d, grip.error(), round);
+  if (!entry.hang_up_at) say_farewell(entry, fresh, d, **grip, round);
+  if (round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   begin(entry, fresh, d, std::move(*grip), round);
+}
+
+// Counted here, so that nobody is told of an end that the cap then puts off.
+void Warden::say_farewell(Entry& entry, const Observation& o, const Due& d, Grip& grip,
+                          Round& round) {
+  begun_.push_back(round.now);
+  const BootTime end = ends_at(d, entry.warned_at);
+  const std::string text = render_message(o.verdict->messages.end, o, d, end, round.now);
+  // Where it cannot be written there is nothing to wait for.
+  const bool said = !text.empty() && grip.say(text);
+  entry.hang_up_at = said ? round.now + kFarewell : round.now;
+  entry.announced = entry.announced || said;
 }
 
 void Warden::hold(Entry& entry, const Observation& o, const Due& first, Round& round) {
@@ -265,11 +286,7 @@ void Warden::fail(Entry& entry, const Observation& o, const Due& d, const Error&
 void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
                    Round& round) {
   const BootTime end = ends_at(d, entry.warned_at);
-  const Verdict& v = *o.verdict;
-  const std::string text = render_message(v.messages.end, o, d, end, round.now);
-  // Whether it can be read does not matter any more.
-  if (!text.empty()) (void)grip->say(text);
-  begun_.push_back(round.now);
+  entry.hang_up_at.reset();
   if (const auto done = grip->hang_up(); !done) return fail(entry, o, d, done.error(), round);
   entry.enter(State::ending, d);
   entry.ending = std::make_unique<Ending>(std::move(grip),
@@ -277,8 +294,8 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
                                                        .limit = d.limit,
                                                        .idle = idle_time(o, round.now),
                                                        .deadline = end,
-                                                       .grace = v.grace,
-                                                       .kill_survivors = v.kill_survivors,
+                                                       .grace = o.verdict->grace,
+                                                       .kill_survivors = o.verdict->kill_survivors,
                                                        .host = o.session->host},
                                           round.now);
   if (const auto wake = entry.ending->wake()) round.wake(*wake);

@@ -10,9 +10,10 @@
 //
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
-// - Enforce: the warning, at limit - warn, then at the limit the last message and the hang-up. A
-//   session that passes its limit unwarned (the limit was tightened, a job ended, audit became
-//   enforce, the machine slept) is warned first and has `warn` from then on.
+// - Enforce: the warning, at limit - warn, then at the limit the last message and, 20 ms later so
+//   that it is read before the line is cut, the hang-up. A session that passes its limit unwarned
+//   (the limit was tightened, a job ended, audit became enforce, the machine slept) is warned first
+//   and has `warn` from then on.
 // - What has begun with a hang-up is finished, whatever a reload says: a session that is half ended
 //   is of use to nobody. From then on the hold on it tells whether it lives, not the caller's list:
 //   a leader that survives its hang-up has lost its tty and is missing there.
@@ -128,6 +129,7 @@ class Warden {
   void warn(Entry& entry, const Observation& o, const Due& first, Round& round);
   void expire(Entry& entry, const Observation& o, const Due& first, Round& round);
   void hold(Entry& entry, const Observation& o, const Due& first, Round& round);
+  void say_farewell(Entry& entry, const Observation& o, const Due& d, Grip& grip, Round& round);
   void begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
              Round& round);
   void fail(Entry& entry, const Observation& o, const Due& d, const Error& why, Round& round);

@@ -113,8 +113,9 @@ class MonitorTest : public testing::Test {
 
   // The limit comes from a rule, so that nothing of this machine decides.
   void set_policy(const std::string& head, const std::string& limit) {
-    const std::string file =
-        files_.file("policy.toml", head + "[[rule]]\nname = \"all\"\nlimit = \"" + limit + "\"\n");
+    const std::string file = files_.file(
+        "policy.toml",
+        head + "messages = { end = \"\" }\n[[rule]]\nname = \"all\"\nlimit = \"" + limit + "\"\n");
     if (limits_) return;
     auto loaded = Limits::load(Root(), file);
     ASSERT_TRUE(loaded) << loaded.error().text();

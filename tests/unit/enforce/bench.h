@@ -59,7 +59,7 @@ class Bench final : public Terminator {
     s.verdict.limit = Seconds(600);
     s.verdict.warn = Seconds(60);
     s.verdict.mode = Mode::enforce;
-    s.verdict.messages = {"ends in {left}", "ended"};
+    s.verdict.messages = {"ends in {left}", ""};
     return s;
   }
 

@@ -44,10 +44,28 @@ TEST(Warden, WarnsAndEndsOnTimeInTheRightOrder) {
   EXPECT_EQ(ended[0].cause, Cause::idle);
   EXPECT_EQ(ended[0].lateness, std::chrono::milliseconds(250));
   EXPECT_EQ(ended[0].detail, "hang-up");
-  EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ends in 1m pts/0",
-                                 "<warned> pts/0", "seize pts/0", "look pts/0", "say ended pts/0",
-                                 "hang up pts/0", "<terminated> pts/0"));
+  EXPECT_THAT(b.log,
+              ElementsAre("seize pts/0", "look pts/0", "say ends in 1m pts/0", "<warned> pts/0",
+                          "seize pts/0", "look pts/0", "hang up pts/0", "<terminated> pts/0"));
   EXPECT_EQ(b.wake, std::nullopt);
+}
+
+TEST(Warden, LeavesTimeToReadTheLastMessageAndToTakeItBack) {
+  for (const bool types : {false, true}) {
+    Bench b;
+    auto& s = b.add();
+    s.verdict.warn = Seconds(0);
+    s.verdict.messages.end = "ended";
+    EXPECT_THAT(b.step(700), IsEmpty());
+    EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ended pts/0"));
+    EXPECT_EQ(b.wake, at(700.02));
+    EXPECT_THAT(b.step(700.01), IsEmpty());
+    EXPECT_EQ(b.log.size(), 3u);
+    if (types) s.typed_unseen = at(700.015);
+    b.step(700.02);
+    EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), types ? 0 : 1);
+    EXPECT_EQ(std::ranges::count(b.log, "<resumed> pts/0"), types ? 1 : 0);
+  }
 }
 
 TEST(Warden, AskedTooOftenSaysNothingTwice) {
@@ -63,8 +81,8 @@ TEST(Warden, NoWarningWhereNoneIsWanted) {
   Bench b;
   b.add().verdict.warn = Seconds(0);
   b.run_until(710);
-  EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ended pts/0", "hang up pts/0",
-                                 "<terminated> pts/0"));
+  EXPECT_THAT(b.log,
+              ElementsAre("seize pts/0", "look pts/0", "hang up pts/0", "<terminated> pts/0"));
 }
 
 TEST(Warden, TheWarningIsAtMostHalfOfTheLimitThatHolds) {
@@ -447,7 +465,7 @@ TEST(Warden, PressesHarderAGraceApart) {
   const auto all = b.run_until(720);
   EXPECT_EQ(all.back().detail, "hang-up, SIGTERM, SIGKILL");
   EXPECT_EQ(all.back().lateness, std::chrono::milliseconds(10010));
-  b.log.erase(b.log.begin(), b.log.begin() + 7);
+  b.log.erase(b.log.begin(), b.log.begin() + 6);
   EXPECT_THAT(b.log, ElementsAre("hang up pts/0", "signal 15 pts/0", "signal 18 pts/0",
                                  "signal 9 pts/0", "<terminated> pts/0"));
 }
