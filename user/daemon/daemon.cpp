@@ -223,7 +223,12 @@ void Daemon::reload() {
 Result<Snapshot> Daemon::ask() {
   const auto promise = std::make_shared<std::promise<Snapshot>>();
   auto answer = promise->get_future();
-  if (!loop_->call([this, promise] { promise->set_value(monitor_->snapshot()); })) {
+  const auto look = [this, promise] {
+    Snapshot snapshot = monitor_->snapshot();
+    snapshot.dropped_events = reporter_->dropped_events();
+    promise->set_value(std::move(snapshot));
+  };
+  if (!loop_->call(look)) {
     return fail("the daemon is stopping");
   }
   if (answer.wait_for(std::chrono::seconds(2)) != std::future_status::ready) {

@@ -52,6 +52,7 @@ Monitor::Monitor(Parts parts) : parts_(std::move(parts)) {
   counters_.lateness = Histogram({0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15});
   counters_.scan_seconds = Histogram(kShort);
   counters_.decision_seconds = Histogram(kShort);
+  counters_.last_reload_ok = parts_.clock.wall();
 }
 
 Nanoseconds Monitor::scan_interval(BootTime now) const {

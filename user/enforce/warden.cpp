@@ -267,7 +267,9 @@ void Warden::hold(Entry& entry, const Observation& o, const Due& first, Round& r
   if (!begun_.empty()) round.wake(begun_.front() + kWindow);
   if (entry.told_of(first).held) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
-  if (!second || entry.state != State::held) return;
+  if (!second) return;
+  // It knew of newer input: the moment to look again is not the cap's.
+  if (entry.state != State::held) return round.wake(second->due.warn_at());
   if (std::exchange(entry.told_of(second->due).held, true)) return;
   entry.announced = true;
   round.say(Happened::held, second->o, second->due,
