@@ -82,7 +82,8 @@ Result<std::string> Root::resolve(const std::string& path) const {
   };
   const std::string prefix = name_of(root);
   std::string full = name_of(file);
-  if (prefix != "/" && full.starts_with(prefix + "/")) full.erase(0, prefix.size());
+  if (prefix != "/" && full.starts_with(prefix)) full.erase(0, prefix.size());
+  if (full.empty()) full = "/";
   if (!full.starts_with('/')) return fail("cannot resolve " + path);
   return full;
 }

@@ -65,40 +65,45 @@ Tri compare(const std::string& op, const Value& left, const Value& right) {
   return compare_numbers(op, left, right);
 }
 
-// The words of one test command, one way that they may come out.
-class Test {
+// What a condition is made of: words, of which some are operators.
+struct Terms {
+  std::size_t count = 0;
+  std::string_view both, any;                          // the operators between conditions
+  std::function<std::string(std::size_t)> op;          // the word as an operator, or ""
+  std::function<Tri(std::size_t)> nonempty;            // a word alone
+  std::function<Tri(char letter, std::size_t)> unary;  // -f WORD
+  std::function<Tri(std::size_t, const std::string& op, std::size_t)> binary;
+};
+
+class Condition {
  public:
-  using FileTest = std::function<Tri(const std::string& op, const Value& operand)>;
-  Test(const std::vector<Value>& words, const FileTest& unary) : words_(words), unary_(unary) {}
+  explicit Condition(const Terms& terms) : terms_(terms) {}
 
   Tri whole() {
-    if (words_.empty()) return Tri::no;
-    if (words_.size() == 1) return nonempty(words_[0]);
-    // Two and three words have one meaning each, whatever they look like (XCU test).
-    if (words_.size() == 2) {
-      return is("!") ? !nonempty(words_[1]) : unary_(words_[0].text, words_[1]);
-    }
-    if (words_.size() == 3 && is_binary(1)) return compare(words_[1].text, words_[0], words_[2]);
     const Tri answer = disjunction();
-    return position_ == words_.size() ? answer : Tri::unknown;
+    return position_ == terms_.count ? answer : Tri::unknown;
+  }
+
+  static bool is_binary(const std::string& op) {
+    static const std::vector<std::string> kOperators = {"=",   "==",  "!=",  "=~",  "<",
+                                                        ">",   "-eq", "-ne", "-lt", "-le",
+                                                        "-gt", "-ge", "-nt", "-ot", "-ef"};
+    return std::ranges::find(kOperators, op) != kOperators.end();
   }
 
  private:
-  bool is(std::string_view text) const {
-    return position_ < words_.size() && words_[position_].kind == Value::Kind::text &&
-           words_[position_].text == text;
+  bool at(std::string_view text) const {
+    return position_ < terms_.count && terms_.op(position_) == text;
   }
-  bool is_binary(std::size_t i) const {
-    static const std::vector<std::string> kOperators = {"=",   "==",  "!=",  "-eq", "-ne", "-lt",
-                                                        "-le", "-gt", "-ge", "-nt", "-ot", "-ef"};
-    return i < words_.size() && words_[i].kind == Value::Kind::text &&
-           std::ranges::find(kOperators, words_[i].text) != kOperators.end();
+  bool accept(std::string_view text) {
+    if (!at(text)) return false;
+    ++position_;
+    return true;
   }
 
   Tri disjunction() {
     Tri answer = conjunction();
-    while (is("-o")) {
-      ++position_;
+    while (accept(terms_.any)) {
       const Tri right = conjunction();
       answer = answer || right;
     }
@@ -107,8 +112,7 @@ class Test {
 
   Tri conjunction() {
     Tri answer = negation();
-    while (is("-a")) {
-      ++position_;
+    while (accept(terms_.both)) {
       const Tri right = negation();
       answer = answer && right;
     }
@@ -117,42 +121,74 @@ class Test {
 
   Tri negation() {
     bool negated = false;
-    while (is("!")) {
-      ++position_;
-      negated = !negated;
-    }
+    while (accept("!")) negated = !negated;
     const Tri answer = primary();
     return negated ? !answer : answer;
   }
 
   Tri primary() {
-    if (position_ >= words_.size() || ++depth_ > 40) {
-      position_ = words_.size() + 1;
+    const std::size_t left = terms_.count - std::min(position_, terms_.count);
+    if (left == 0 || depth_ > 40) {
+      position_ = terms_.count + 1;
       return Tri::unknown;
     }
-    if (is("(")) {
-      ++position_;
+    if (left > 2 && is_binary(terms_.op(position_ + 1))) {
+      position_ += 3;
+      return terms_.binary(position_ - 3, terms_.op(position_ - 2), position_ - 1);
+    }
+    if (accept("(")) {
+      ++depth_;
       const Tri answer = disjunction();
-      if (!is(")")) position_ = words_.size();
-      ++position_;
+      --depth_;
+      if (!accept(")")) position_ = terms_.count + 1;
       return answer;
     }
-    if (is_binary(position_ + 1) && position_ + 2 < words_.size()) {
-      position_ += 3;
-      return compare(words_[position_ - 2].text, words_[position_ - 3], words_[position_ - 1]);
-    }
-    const Value& word = words_[position_];
-    const bool unary = word.kind == Value::Kind::text && word.text.size() == 2 &&
-                       word.text[0] == '-' && position_ + 1 < words_.size();
+    const std::string op = terms_.op(position_);
+    const bool unary = left > 1 && op.size() == 2 && op.front() == '-';
     position_ += unary ? 2 : 1;
-    return unary ? unary_(word.text, words_[position_ - 1]) : nonempty(word);
+    return unary ? terms_.unary(op[1], position_ - 1) : terms_.nonempty(position_ - 1);
   }
 
-  const std::vector<Value>& words_;
-  const FileTest& unary_;
+  const Terms& terms_;
   std::size_t position_ = 0;
   int depth_ = 0;
 };
+
+// Of `[ WORDS ]`, which came out one way.
+Tri test(const std::vector<Value>& words, const std::function<Tri(char, const Value&)>& unary) {
+  if (words.empty()) return Tri::no;
+  const Terms terms{
+      .count = words.size(),
+      .both = "-a",
+      .any = "-o",
+      .op =
+          [&](std::size_t i) {
+            return words[i].kind == Value::Kind::text ? words[i].text : std::string();
+          },
+      .nonempty = [&](std::size_t i) { return nonempty(words[i]); },
+      .unary = [&](char letter, std::size_t i) { return unary(letter, words[i]); },
+      .binary = [&](std::size_t left, const std::string& op,
+                    std::size_t right) { return compare(op, words[left], words[right]); }};
+  // One and two words have one meaning each, whatever they look like (XCU test).
+  if (words.size() == 1) return nonempty(words[0]);
+  if (words.size() == 2) {
+    const std::string op = terms.op(0);
+    if (op == "!") return !nonempty(words[1]);
+    return op.size() == 2 && op.front() == '-' ? unary(op[1], words[1]) : Tri::unknown;
+  }
+  return Condition(terms).whole();
+}
+
+// What holds of every value alike.
+template <class Ask>
+Tri over_all(const Values& values, const Ask& ask) {
+  std::optional<Tri> answer;
+  for (const Value& value : values) {
+    const Tri one = ask(value);
+    answer = answer ? either(*answer, one) : one;
+  }
+  return answer.value_or(Tri::unknown);
+}
 
 }  // namespace
 
@@ -184,105 +220,57 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
 Tri Interpreter::run_test(const Command& command, std::size_t first, State& state) {
   const bool bracket = command.words[first - 1].plain() == "[";
   std::vector<Fields> ways = fields(command.words, first, state);
-  if (ways.empty()) return Tri::unknown;
-  const Test::FileTest unary = [&](const std::string& op, const Value& operand) {
-    return op.size() == 2 ? file_test(op[1], operand) : Tri::unknown;
-  };
   std::optional<Tri> answer;
   for (Fields& way : ways) {
-    Tri one = Tri::unknown;
-    const bool closed = !way.empty() && way.back().text == "]";
-    if (bracket && closed) way.pop_back();
-    if (bracket == closed || !bracket) one = Test(way, unary).whole();
+    if (bracket) {
+      if (way.empty() || way.back().text != "]") return Tri::unknown;
+      way.pop_back();
+    }
+    const Tri one =
+        test(way, [&](char letter, const Value& operand) { return file_test(letter, operand); });
     answer = answer ? either(*answer, one) : one;
   }
-  return *answer;
+  return answer.value_or(Tri::unknown);
 }
 
 Tri Interpreter::run_extended_test(const Command& command, State& state) {
   const std::vector<Word>& words = command.words;
-  std::size_t i = 0;
-  int depth = 0;
-  const auto at = [&](std::string_view text) {
-    return i < words.size() && words[i].plain(true) == text;
-  };
-  const auto over_all = [&](const Values& values, const std::function<Tri(const Value&)>& ask) {
-    std::optional<Tri> answer;
-    for (const Value& value : values) {
-      const Tri one = ask(value);
-      answer = answer ? either(*answer, one) : one;
-    }
-    return answer.value_or(Tri::unknown);
-  };
-  const auto binary = [&](const Word& left, const std::string& op, const Word& right) {
-    if (op == "=~") {
-      const auto text = right.plain();
-      const bool letters = text && !text->empty() && is_name(*text);
-      if (!letters) return Tri::unknown;
-      return over_all(expand(left, state), [&](const Value& value) {
-        return matches(value, Value::of("*" + *text + "*"));
-      });
-    }
-    const bool pattern = op == "=" || op == "==" || op == "!=";
-    const Values rights = expand(right, state, pattern);
-    const Tri same = over_all(expand(left, state), [&](const Value& value) {
-      return over_all(rights, [&](const Value& other) {
-        return pattern ? matches(value, other) : compare_numbers(op, value, other);
-      });
+  const Terms terms{
+      .count = words.size(),
+      .both = "&&",
+      .any = "||",
+      .op = [&](std::size_t i) { return words[i].plain(true).value_or(""); },
+      .nonempty = [&](std::size_t i) { return over_all(expand(words[i], state), nonempty); },
+      .unary =
+          [&](char letter, std::size_t i) {
+            return over_all(expand(words[i], state),
+                            [&](const Value& value) { return file_test(letter, value); });
+          },
+      .binary =
+          [&](std::size_t left, const std::string& op, std::size_t right) {
+            return compare_words(words[left], op, words[right], state);
+          }};
+  return Condition(terms).whole();
+}
+
+// Within [[ ]] the right side of = is a pattern, that of =~ a regular expression.
+Tri Interpreter::compare_words(const Word& left, const std::string& op, const Word& right,
+                               State& state) {
+  const Values lefts = expand(left, state);
+  if (op == "=~") {
+    const auto text = right.plain();
+    if (!text || !is_name(*text)) return Tri::unknown;
+    const Value within = Value::of("*" + *text + "*");
+    return over_all(lefts, [&](const Value& value) { return matches(value, within); });
+  }
+  const bool pattern = op == "=" || op == "==" || op == "!=";
+  const Values rights = expand(right, state, pattern);
+  const Tri same = over_all(lefts, [&](const Value& value) {
+    return over_all(rights, [&](const Value& other) {
+      return pattern ? matches(value, other) : compare_numbers(op, value, other);
     });
-    return op == "!=" ? !same : same;
-  };
-  std::function<Tri()> disjunction;
-  const auto primary = [&]() -> Tri {
-    bool negated = false;
-    for (; at("!"); ++i) negated = !negated;
-    if (i >= words.size() || depth > 40) {
-      i = words.size() + 1;
-      return Tri::unknown;
-    }
-    Tri answer = Tri::unknown;
-    const auto op = i + 1 < words.size() ? words[i + 1].plain(true) : std::nullopt;
-    if (at("(")) {
-      ++i;
-      ++depth;
-      answer = disjunction();
-      --depth;
-      i += at(")") ? 1 : words.size();
-    } else if (op && i + 2 < words.size() &&
-               (*op == "=" || *op == "==" || *op == "!=" || *op == "=~" || op->starts_with('-'))) {
-      answer = binary(words[i], *op, words[i + 2]);
-      i += 3;
-    } else if (const auto letter = words[i].plain(true);
-               letter && letter->size() == 2 && letter->front() == '-' && i + 1 < words.size()) {
-      answer = over_all(expand(words[i + 1], state),
-                        [&](const Value& value) { return file_test((*letter)[1], value); });
-      i += 2;
-    } else {
-      answer = over_all(expand(words[i], state), nonempty);
-      ++i;
-    }
-    return negated ? !answer : answer;
-  };
-  const auto conjunction = [&] {
-    Tri answer = primary();
-    while (at("&&")) {
-      ++i;
-      const Tri right = primary();
-      answer = answer && right;
-    }
-    return answer;
-  };
-  disjunction = [&] {
-    Tri answer = conjunction();
-    while (at("||")) {
-      ++i;
-      const Tri right = conjunction();
-      answer = answer || right;
-    }
-    return answer;
-  };
-  const Tri answer = disjunction();
-  return i == words.size() ? answer : Tri::unknown;
+  });
+  return op == "!=" ? !same : same;
 }
 
 }  // namespace idlewarden::shell

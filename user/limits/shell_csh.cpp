@@ -13,6 +13,7 @@
 
 #include "base/text.h"
 #include "limits/shell_csh_lines.h"
+#include "limits/shell_csh_scope.h"
 #include "limits/shell_findings.h"
 #include "limits/shell_value.h"
 
@@ -46,7 +47,10 @@ Minutes minutes_of(const std::string& text) {
 class CshPass {
  public:
   CshPass(Findings& findings, const ShellUser& user, bool users_files)
-      : findings_(findings), user_(user), users_files_(users_files) {
+      : findings_(findings),
+        user_(user),
+        users_files_(users_files),
+        scope_(state_, user, findings.root()) {
     state_.variables[kVariable] = {};
     for (const auto& [name, text] : {std::pair<std::string, std::string>{"home", user.home},
                                      {"HOME", user.home},
@@ -159,7 +163,7 @@ class CshPass {
   std::size_t run_if(const Commands& commands, std::size_t at, std::size_t end) {
     const std::size_t middle = closing(commands, at + 1, end, "endif", true);
     const std::vector<CshWord>& words = commands[at].words;
-    const Tri condition = ask({words.begin() + 1, words.end() - 1});
+    const Tri condition = scope_.ask({words.begin() + 1, words.end() - 1});
     if (middle == end || commands[middle].words.front().text == "endif") {
       when(condition, [&] { run(commands, at + 1, middle); });
       return std::min(middle + 1, end);
@@ -222,8 +226,8 @@ class CshPass {
       const CshWord& word = command.words[i];
       if (word.special) continue;
       CshWord pattern = word;
-      if (const auto operand = listed(word)) pattern = *operand;
-      const Value value = expand(pattern);
+      if (const auto operand = CshScope::listed(word)) pattern = *operand;
+      const Value value = scope_.expand(pattern);
       if (value.kind != Value::Kind::text) return std::nullopt;
       if (value.text.find_first_of("*?[") == std::string::npos) {
         if (pattern.text != word.text) return std::nullopt;
@@ -255,7 +259,7 @@ class CshPass {
         if (words[i].text == kVariable || words[i].text == "*") store({Value{}}, command.line);
       }
     } else if (first == "source" && words.size() > 1) {
-      const Value path = expand(words.back());
+      const Value path = scope_.expand(words.back());
       if (path.kind == Value::Kind::text && path.text.starts_with('/')) {
         read_file(path.text);
       } else if (state_.alive) {
@@ -282,7 +286,7 @@ class CshPass {
     }
     if (i + 1 >= command.words.size()) return;
     const auto middle = command.words.begin() + static_cast<std::ptrdiff_t>(i) + 1;
-    const Tri condition = ask({command.words.begin() + 1, middle});
+    const Tri condition = scope_.ask({command.words.begin() + 1, middle});
     CshCommand rest{.line = command.line, .words = {middle, command.words.end()}};
     if (++depth_ < 4 * kMaxDepth) when(condition, [&] { run_one(rest); });
     --depth_;
@@ -314,7 +318,7 @@ class CshPass {
         value = i + 1 < words.size() ? words[i + 1] : CshWord{};
         while (i < words.size() && words[i].text != ")") ++i;
       }
-      assign(name, expand(value), command.line);
+      assign(name, scope_.expand(value), command.line);
       if (readonly && state_.alive && name == kVariable) state_.at(name).readonly = Tri::yes;
     }
   }
@@ -371,123 +375,11 @@ class CshPass {
     undecided_.push_back(findings_.add(finding));
   }
 
-  Value expand(const CshWord& word) const {
-    if (word.literal) return Value::of(word.text);
-    std::string text = word.text;
-    if (text.contains('`')) return Value::unknown();
-    if (text == "~" || text.starts_with("~/")) text = user_.home + text.substr(1);
-    const auto dollar = text.find('$');
-    if (dollar == std::string::npos) return Value::of(text);
-    std::size_t begin = dollar + 1;
-    const bool braced = begin < text.size() && text[begin] == '{';
-    if (braced) ++begin;
-    std::size_t end = begin;
-    while (end < text.size() &&
-           (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_')) {
-      ++end;
-    }
-    const Values& values = state_.get(text.substr(begin, end - begin)).values;
-    if (values.size() != 1 || values.front().kind != Value::Kind::text) return Value::unknown();
-    if (braced && end < text.size() && text[end] == '}') ++end;
-    CshWord rest{.text = text.substr(end)};
-    if (rest.text.starts_with('~')) rest.literal = true;
-    const Value tail = expand(rest);
-    if (tail.kind != Value::Kind::text) return Value::unknown();
-    return Value::of(text.substr(0, dollar) + values.front().text + tail.text);
-  }
-
-  // The value of a word; of `ls FOLDER`, which scripts compare with "", whether there is one.
-  Value output(const CshWord& word) const {
-    const auto pattern = listed(word);
-    if (!pattern) return expand(word);
-    const Value folder = expand(*pattern);
-    if (folder.kind != Value::Kind::text || folder.text.contains('*')) return Value::unknown();
-    return findings_.root().glob(folder.text + "/*").empty() ? Value::of("") : Value::of("files");
-  }
-
-  // The operand of `ls OPERAND`.
-  static std::optional<CshWord> listed(const CshWord& word) {
-    if (!word.text.starts_with('`') || !word.text.ends_with('`') || word.text.size() < 3) {
-      return std::nullopt;
-    }
-    const auto parts = split(trim(word.text.substr(1, word.text.size() - 2)), ' ');
-    if (parts.size() != 2 || (parts[0] != "ls" && parts[0] != "/bin/ls")) return std::nullopt;
-    return CshWord{.text = parts[1], .literal = false, .special = false};
-  }
-
-  // ( expression ): terms joined by && alone or by || alone; the rest is not decided.
-  Tri ask(std::vector<CshWord> words) const {
-    while (words.size() >= 2 && words.front().text == "(" && words.back().text == ")") {
-      words.erase(words.begin());
-      words.pop_back();
-    }
-    std::optional<Tri> answer;
-    std::vector<CshWord> term;
-    std::string joint;
-    words.push_back({.text = "", .literal = false, .special = true});
-    for (const CshWord& word : words) {
-      if (!word.special || word.text == "(" || word.text == ")") {
-        if (word.special) return Tri::unknown;
-        term.push_back(word);
-        continue;
-      }
-      const Tri one = ask_term(term);
-      answer = !answer ? one : joint == "&&" ? *answer && one : *answer || one;
-      if (word.text.empty()) break;
-      if ((word.text != "&&" && word.text != "||") || (!joint.empty() && joint != word.text)) {
-        return Tri::unknown;
-      }
-      joint = word.text;
-      term.clear();
-    }
-    return answer.value_or(Tri::unknown);
-  }
-
-  Tri ask_term(const std::vector<CshWord>& term) const {
-    if (term.empty() || term.size() > 3) return Tri::unknown;
-    const std::string& first = term[0].text;
-    if (first == "!" || (first.size() > 1 && first.front() == '!')) {
-      std::vector<CshWord> rest(term.begin() + (first == "!" ? 1 : 0), term.end());
-      if (first != "!") rest.front().text.erase(0, 1);
-      return !ask_term(rest);
-    }
-    if (term.size() == 1 && first.starts_with("$?")) return is_set(first.substr(2));
-    if (term.size() == 2 && first.size() == 2 && first.front() == '-') {
-      const Value path = expand(term[1]);
-      if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
-      const bool there = findings_.root().exists(path.text);
-      const bool folder = there && findings_.root().is_directory(path.text);
-      if (!there) return Tri::no;
-      if (first[1] == 'e' || first[1] == 'r') return Tri::yes;
-      if (first[1] == 'd') return folder ? Tri::yes : Tri::no;
-      if (first[1] == 'f') return folder ? Tri::no : Tri::yes;
-      return Tri::unknown;
-    }
-    if (term.size() == 3 && (term[1].text == "==" || term[1].text == "!=")) {
-      const Value left = output(term[0]);
-      const Value right = expand(term[2]);
-      if (left.kind != Value::Kind::text || right.kind != Value::Kind::text) return Tri::unknown;
-      const Tri same = left.text == right.text ? Tri::yes : Tri::no;
-      return term[1].text == "==" ? same : !same;
-    }
-    return Tri::unknown;
-  }
-
-  Tri is_set(const std::string& name) const {
-    std::optional<Tri> answer;
-    for (const Value& value : state_.get(name).values) {
-      const Tri one = value.kind == Value::Kind::unset     ? Tri::no
-                      : value.kind == Value::Kind::unknown ? Tri::unknown
-                                                           : Tri::yes;
-      answer = answer ? either(*answer, one) : one;
-    }
-    return answer.value_or(Tri::unknown);
-  }
-
   Findings& findings_;
   const ShellUser& user_;
   bool users_files_;
   State state_;
+  CshScope scope_;             // looks at state_
   std::optional<State> left_;  // by `exit` from the file that is being read
   std::shared_ptr<const ScriptFile> file_;
   int depth_ = 0;

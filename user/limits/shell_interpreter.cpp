@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxFrames = 24;
 constexpr std::size_t kMaxVisits = 600;
-constexpr std::size_t kMaxRounds = 300;
 
 }  // namespace
 
@@ -284,128 +283,6 @@ Tri Interpreter::run_choice(const Command& command, State& state) {
     }
   }
   return Tri::unknown;
-}
-
-// One round of a loop's body.
-void Interpreter::run_body(const Command& body, State& state) {
-  Loop& loop = *loops_.back();
-  run(body, state);
-  if (loop.continued) state.join(*std::exchange(loop.continued, std::nullopt));
-}
-
-Tri Interpreter::run_each(const Command& command, State& state) {
-  const auto words = command.open_ended ? std::nullopt : each_words(command, state);
-  if (!words || words->size() > kMaxRounds) return run_repeatedly(command, state);
-  Loop loop;
-  loops_.push_back(&loop);
-  for (const std::string& word : *words) {
-    store(state, command.name, {Value::of(word)}, command.line);
-    run_body(command.children.front(), state);
-    if (findings_.budget().spent()) break;
-  }
-  loops_.pop_back();
-  if (loop.broken) state.join(*loop.broken);
-  return Tri::unknown;
-}
-
-Tri Interpreter::run_loop(const Command& command, State& state) {
-  const Tri condition = run(command.children[0], state);
-  if (condition == (command.negated ? Tri::yes : Tri::no)) {
-    run_unreached(command.children[1], state, "its condition does not hold for this login");
-    return Tri::yes;
-  }
-  return run_repeatedly(command, state);
-}
-
-// None, one or more rounds. What is different after a second one may be anything.
-Tri Interpreter::run_repeatedly(const Command& command, State& state) {
-  Loop loop;
-  loops_.push_back(&loop);
-  std::optional<State> first;
-  for (int round = 0; round < 2; ++round) {
-    State before = state;
-    findings_.budget().spend_steps(state.variables.size());
-    if (!command.name.empty()) store(state, command.name, {Value::unknown()}, command.line);
-    run_body(command.children.back(), state);
-    state.join(before);
-    if (round == 0) first = state;
-  }
-  loops_.pop_back();
-  for (auto& [name, variable] : state.variables) {
-    if (variable == first->get(name)) continue;
-    Value unknown = Value::unknown();
-    if (name == kWatched && state.alive) unknown.source = note(unknown, command.line, "");
-    unite(variable.values, {unknown});
-  }
-  if (loop.broken) state.join(*loop.broken);
-  return Tri::unknown;
-}
-
-// The words that the loop runs over; nullopt: not known.
-std::optional<std::vector<std::string>> Interpreter::each_words(const Command& command,
-                                                                State& state) {
-  std::vector<std::string> all;
-  for (const Word& word : command.words) {
-    if (word.parts.size() == 1 && word.parts[0].kind == Part::Kind::command) {
-      const auto names = listed(word.parts[0].text);
-      if (!names) return std::nullopt;
-      all.insert(all.end(), names->begin(), names->end());
-      continue;
-    }
-    Word bare = word;
-    if (dialect_ == Dialect::zsh && bare.parts.back().op == "(") bare.parts.pop_back();
-    const Values patterns = expand(bare, state, true);
-    if (patterns.size() != 1 || patterns.front().kind != Value::Kind::text) return std::nullopt;
-    const std::string& pattern = patterns.front().text;
-    if (!pattern.starts_with('/') || !std::string_view(pattern).contains('*')) {
-      const Values texts = expand(word, state);
-      if (texts.size() != 1 || texts.front().kind != Value::Kind::text ||
-          texts.front().text.find_first_of("*?[{ ") != std::string::npos) {
-        return std::nullopt;
-      }
-      all.push_back(texts.front().text);
-      continue;
-    }
-    if (is_users_own(pattern) && !users_files_) return std::nullopt;
-    findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
-    const auto found = root().glob(pattern);
-    all.insert(all.end(), found.begin(), found.end());
-  }
-  return all;
-}
-
-// The output of the two commands that list the files of a folder: ls, and run-parts(8) as it
-// stands in Debian's /etc/profile since base-files 13.
-std::optional<std::vector<std::string>> Interpreter::listed(const std::string& command) const {
-  std::vector<std::string> words;
-  for (const std::string& word : split(trim(command), ' ')) {
-    if (!word.empty() && word != "2>/dev/null") words.push_back(word);
-  }
-  if (words.size() < 2 || words.back().empty() || words.back().front() != '/') return std::nullopt;
-  const std::string last = words.back();
-  if (last.find_first_of("$`\"'|;{") != std::string::npos) return std::nullopt;
-  std::string pattern = last;
-  bool run_parts = false;
-  if (words[0] == "ls" || words[0] == "/bin/ls" || words[0] == "/usr/bin/ls") {
-    if (words.size() > 3 || !last.contains('*')) return std::nullopt;
-    if (words.size() == 3 && words[1] != "-1") return std::nullopt;
-  } else if (words[0] == "run-parts" && words.size() == 5 && words[1] == "--list" &&
-             words[2] == "--regex" && words[3] == "'^[a-zA-Z0-9_][a-zA-Z0-9._-]*\\.sh$'") {
-    run_parts = true;
-    pattern += "/*.sh";
-  } else {
-    return std::nullopt;
-  }
-  findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
-  std::vector<std::string> found = root().glob(pattern);
-  if (run_parts) {
-    std::erase_if(found, [](const std::string& path) {
-      return !std::ranges::all_of(path.substr(path.rfind('/') + 1), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
-      });
-    });
-  }
-  return found;
 }
 
 // Every part runs in a subshell; ksh93's and zsh's last one does not.

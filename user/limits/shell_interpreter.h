@@ -81,15 +81,18 @@ class Interpreter {
   Tri run_both(const Command& command, State& state);
   Tri run_branch(const Command& command, State& state);
   Tri run_choice(const Command& command, State& state);
-  Tri run_each(const Command& command, State& state);
-  Tri run_loop(const Command& command, State& state);
-  Tri run_repeatedly(const Command& command, State& state);
-  void run_body(const Command& body, State& state);
   Tri run_pipeline(const Command& command, State& state);
   Tri call(Function& function, State& state);
   void run_unreached(const Command& command, const State& state, const std::string& why);
   void leave(State& state, std::optional<State>& by, const std::string& why);
+
+  // Loops (shell_loops.cpp).
+  Tri run_each(const Command& command, State& state);
+  Tri run_loop(const Command& command, State& state);
+  Tri run_repeatedly(const Command& command, State& state);
+  void run_body(const Command& body, State& state);
   std::optional<std::vector<std::string>> each_words(const Command& command, State& state);
+  std::optional<std::vector<std::string>> each_word(const Word& word, State& state);
   std::optional<std::vector<std::string>> listed(const std::string& command) const;
 
   // Simple commands (shell_builtins.cpp).
@@ -124,6 +127,7 @@ class Interpreter {
   // Conditions (shell_conditions.cpp).
   Tri run_test(const Command& command, std::size_t first, State& state);
   Tri run_extended_test(const Command& command, State& state);
+  Tri compare_words(const Word& left, const std::string& op, const Word& right, State& state);
   Tri file_test(char letter, const Value& path) const;
 
   const Root& root() const { return findings_.root(); }

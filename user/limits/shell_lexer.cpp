@@ -7,87 +7,11 @@
 namespace idlewarden::shell {
 namespace {
 
-constexpr int kMaxDepth = 40;
-constexpr std::string_view kMetacharacters = " \t\n;&|<>()";
-
-bool name_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
 bool digit(char c) {
   return c >= '0' && c <= '9';
 }
-bool name_char(char c) {
-  return name_start(c) || digit(c);
-}
-
-void add_literal(Word& word, std::string_view text, bool quoted) {
-  if (word.parts.empty() || word.parts.back().kind != Part::Kind::literal ||
-      word.parts.back().quoted != quoted) {
-    word.parts.push_back(
-        {.kind = Part::Kind::literal, .quoted = quoted, .text = {}, .op = {}, .operand = {}});
-  }
-  word.parts.back().text += text;
-}
-
-void add_part(Word& word, Part::Kind kind, bool quoted, std::string_view text) {
-  word.parts.push_back(
-      {.kind = kind, .quoted = quoted, .text = std::string(text), .op = {}, .operand = {}});
-}
 
 }  // namespace
-
-std::optional<std::string> Word::plain(bool unquoted) const {
-  std::string text;
-  for (const Part& part : parts) {
-    if (part.kind != Part::Kind::literal || (unquoted && part.quoted)) return std::nullopt;
-    text += part.text;
-  }
-  return text;
-}
-
-bool Word::mentions(std::string_view name) const {
-  return std::ranges::any_of(parts, [&](const Part& part) {
-    return part.text.contains(name) ||
-           (!part.operand.empty() && part.operand.front().mentions(name));
-  });
-}
-
-bool is_name(std::string_view text) {
-  return !text.empty() && name_start(text.front()) && std::ranges::all_of(text, name_char);
-}
-
-std::optional<Assignment> as_assignment(const Word& word) {
-  if (word.parts.empty()) return std::nullopt;
-  const Part& first = word.parts.front();
-  if (first.kind != Part::Kind::literal || first.quoted) return std::nullopt;
-  std::size_t end = 0;
-  while (end < first.text.size() && name_char(first.text[end])) ++end;
-  Assignment assignment;
-  assignment.name = first.text.substr(0, end);
-  assignment.value.line = word.line;
-  if (!is_name(assignment.name)) return std::nullopt;
-  if (end < first.text.size() && first.text[end] == '[') {
-    const auto close = first.text.find("]", end);
-    if (close == std::string::npos) return std::nullopt;
-    assignment.array = true;
-    end = close + 1;
-  }
-  if (first.text.substr(end, 2) == "+=") {
-    assignment.append = true;
-    ++end;
-  }
-  if (end >= first.text.size() || first.text[end] != '=') return std::nullopt;
-  assignment.value.parts.assign(word.parts.begin(), word.parts.end());
-  assignment.value.parts.front().text.erase(0, end + 1);
-  if (assignment.value.parts.front().text.empty()) {
-    assignment.value.parts.erase(assignment.value.parts.begin());
-    // NAME=( stays one word with an opaque part.
-    if (!assignment.value.parts.empty() && assignment.value.parts.front().op == "(") {
-      assignment.array = true;
-    }
-  }
-  return assignment;
-}
 
 char Lexer::at(std::size_t ahead) const {
   return position_ + ahead < text_.size() ? text_[position_ + ahead] : '\0';
@@ -199,7 +123,7 @@ Word Lexer::read_word() {
     } else if (kMetacharacters.contains(c)) {
       break;
     } else {
-      add_literal(word, std::string_view(&text_[position_], 1), false);
+      word.add_literal(std::string_view(&text_[position_], 1), false);
       advance();
     }
   }
@@ -214,7 +138,7 @@ bool Lexer::read_quote(Word& word) {
     case '`': read_backquoted(word, false); return true;
     case '$': read_dollar(word, false); return true;
     case '\\':
-      if (at(1) != '\n') add_literal(word, text_.substr(position_ + 1, 1), true);
+      if (at(1) != '\n') word.add_literal(text_.substr(position_ + 1, 1), true);
       advance(2);
       return true;
   }
@@ -227,7 +151,7 @@ void Lexer::read_parenthesised(Word& word) {
     failed_ = true;
     return;
   }
-  add_part(word, Part::Kind::opaque, false, text_.substr(position_ + 1, end - position_ - 1));
+  word.add_part(Part::Kind::opaque, false, text_.substr(position_ + 1, end - position_ - 1));
   word.parts.back().op = "(";
   advance(end + 1 - position_);
 }
@@ -238,7 +162,7 @@ void Lexer::read_single_quoted(Word& word) {
     failed_ = true;
     return;
   }
-  add_literal(word, text_.substr(position_ + 1, end - position_ - 1), true);
+  word.add_literal(text_.substr(position_ + 1, end - position_ - 1), true);
   advance(end + 1 - position_);
 }
 
@@ -258,15 +182,15 @@ void Lexer::read_ansi_quoted(Word& word) {
   advance();
   // Escapes stand in prompts and terminal strings, never in a number of seconds.
   if (escapes) {
-    add_part(word, Part::Kind::opaque, true, text);
+    word.add_part(Part::Kind::opaque, true, text);
   } else {
-    add_literal(word, text, true);
+    word.add_literal(text, true);
   }
 }
 
 void Lexer::read_double_quoted(Word& word) {
   advance();
-  add_literal(word, "", true);
+  word.add_literal("", true);
   while (!failed_) {
     if (position_ >= text_.size()) {
       failed_ = true;
@@ -278,14 +202,14 @@ void Lexer::read_double_quoted(Word& word) {
       return;
     }
     if (c == '\\' && std::string_view("$`\"\\\n").contains(at(1))) {
-      if (at(1) != '\n') add_literal(word, text_.substr(position_ + 1, 1), true);
+      if (at(1) != '\n') word.add_literal(text_.substr(position_ + 1, 1), true);
       advance(2);
     } else if (c == '$') {
       read_dollar(word, true);
     } else if (c == '`') {
       read_backquoted(word, true);
     } else {
-      add_literal(word, text_.substr(position_, 1), true);
+      word.add_literal(text_.substr(position_, 1), true);
       advance();
     }
   }
@@ -299,187 +223,11 @@ Word Lexer::quoted_text() {
     } else if (at() == '`') {
       read_backquoted(word, true);
     } else {
-      add_literal(word, text_.substr(position_, 1), true);
+      word.add_literal(text_.substr(position_, 1), true);
       advance();
     }
   }
   return word;
-}
-
-void Lexer::read_backquoted(Word& word, bool quoted) {
-  std::size_t end = position_ + 1;
-  while (end < text_.size() && text_[end] != '`') end += text_[end] == '\\' ? 2 : 1;
-  if (end >= text_.size()) {
-    failed_ = true;
-    return;
-  }
-  add_part(word, Part::Kind::command, quoted, text_.substr(position_ + 1, end - position_ - 1));
-  advance(end + 1 - position_);
-}
-
-void Lexer::read_dollar(Word& word, bool quoted) {
-  const char c = at(1);
-  if (c == '(') {
-    const bool arithmetic = at(2) == '(';
-    std::size_t end = arithmetic ? closing_arithmetic(position_ + 3) : std::string_view::npos;
-    if (end != std::string_view::npos) {
-      add_part(word, Part::Kind::arithmetic, quoted,
-               text_.substr(position_ + 3, end - position_ - 3));
-      advance(end + 2 - position_);
-      return;
-    }
-    end = closing(position_ + 2);
-    if (end == std::string_view::npos) {
-      failed_ = true;
-      return;
-    }
-    add_part(word, Part::Kind::command, quoted, text_.substr(position_ + 2, end - position_ - 2));
-    advance(end + 1 - position_);
-  } else if (c == '[') {
-    const auto end = text_.find(']', position_);
-    if (end == std::string_view::npos) {
-      failed_ = true;
-      return;
-    }
-    add_part(word, Part::Kind::arithmetic, quoted,
-             text_.substr(position_ + 2, end - position_ - 2));
-    advance(end + 1 - position_);
-  } else if (c == '{') {
-    read_braced(word, quoted);
-  } else if (c == '\'' && !quoted) {
-    read_ansi_quoted(word);
-  } else if (c == '"' && !quoted) {
-    advance();
-  } else if (name_start(c)) {
-    std::size_t length = 1;
-    while (name_char(at(1 + length))) ++length;
-    add_part(word, Part::Kind::parameter, quoted, text_.substr(position_ + 1, length));
-    advance(1 + length);
-  } else if (c != '\0' && std::string_view("@*#?$!-0123456789").contains(c)) {
-    add_part(word, Part::Kind::parameter, quoted, text_.substr(position_ + 1, 1));
-    advance(2);
-  } else {
-    add_literal(word, "$", quoted);
-    advance();
-  }
-}
-
-void Lexer::read_braced(Word& word, bool quoted) {
-  advance(2);
-  std::size_t length = 0;
-  if (name_start(at())) {
-    while (name_char(at(length))) ++length;
-  } else if (at() != '\0' && std::string_view("@*?$-0123456789").contains(at())) {
-    length = 1;
-    while (digit(at()) && digit(at(length))) ++length;
-  }
-  Part part{.kind = length == 0 ? Part::Kind::opaque : Part::Kind::parameter,
-            .quoted = quoted,
-            .text = std::string(text_.substr(position_, length)),
-            .op = {},
-            .operand = {}};
-  advance(length);
-  static constexpr std::array<std::string_view, 18> kOperators = {
-      ":-", ":=", ":+", ":?", "##", "%%", "//", "^^", ",,",
-      "-",  "=",  "+",  "?",  "#",  "%",  "/",  "^",  ","};
-  for (std::string_view op : kOperators) {
-    if (length > 0 && text_.substr(position_, op.size()) == op) {
-      part.op = op;
-      advance(op.size());
-      break;
-    }
-  }
-  // An index, a substring, a zsh flag.
-  if (part.op.empty() && at() != '}') part.kind = Part::Kind::opaque;
-  // Within double quotes a single quote is itself, but not in a pattern.
-  const bool pattern = !part.op.empty() && std::string_view("#%/^,").contains(part.op.front());
-  Word operand = read_operand(quoted && !pattern);
-  if (part.kind == Part::Kind::opaque) {
-    for (const Part& inner : operand.parts) part.text += inner.text;
-  } else if (!part.op.empty()) {
-    part.operand.push_back(std::move(operand));
-  }
-  word.parts.push_back(std::move(part));
-}
-
-// Up to and with the brace that closes the expansion.
-Word Lexer::read_operand(bool quoted) {
-  Word word{.parts = {}, .line = line_};
-  if (++depth_ > kMaxDepth) failed_ = true;
-  while (!failed_) {
-    if (position_ >= text_.size()) {
-      failed_ = true;
-    } else if (at() == '}') {
-      advance();
-      break;
-    } else if (quoted && at() == '\'') {
-      add_literal(word, "'", true);
-      advance();
-    } else if (!read_quote(word)) {
-      add_literal(word, text_.substr(position_, 1), quoted);
-      advance();
-    }
-  }
-  --depth_;
-  return word;
-}
-
-std::optional<std::string> Lexer::arithmetic_rest() {
-  const std::size_t end = closing_arithmetic(position_);
-  if (end == std::string_view::npos) return std::nullopt;
-  std::string text(text_.substr(position_, end - position_));
-  advance(end + 2 - position_);
-  return text;
-}
-
-std::size_t Lexer::closing_arithmetic(std::size_t from) const {
-  int open = 0;
-  for (std::size_t i = from; i < text_.size() && budget_.spend_characters(1); ++i) {
-    if (text_[i] == '(') ++open;
-    if (text_[i] != ')') continue;
-    if (open-- > 0) continue;
-    return text_.substr(i, 2) == "))" ? i : std::string_view::npos;
-  }
-  return std::string_view::npos;
-}
-
-std::size_t Lexer::closing(std::size_t from, int depth) const {
-  if (depth > kMaxDepth) return std::string_view::npos;
-  int open = 0;
-  int cases = 0;  // `case` without its `esac`: there a pattern's parenthesis closes nothing
-  bool word_start = true;
-  bool in_double = false;
-  for (std::size_t i = from; i < text_.size() && budget_.spend_characters(1); ++i) {
-    const char c = text_[i];
-    if (c == '\\') {
-      ++i;
-    } else if (c == '"') {
-      in_double = !in_double;
-    } else if (c == '\'' && !in_double) {
-      i = text_.find('\'', i + 1);
-      if (i == std::string_view::npos) return i;
-    } else if (in_double && c == '$' && text_.substr(i, 2) == "$(") {
-      i = closing(i + 2, depth + 1);
-      if (i == std::string_view::npos) return i;
-    } else if (in_double) {
-      continue;
-    } else if (c == '#' && word_start) {
-      i = text_.find('\n', i);
-      if (i == std::string_view::npos) return i;
-      continue;  // what follows starts a word, too
-    } else if (c == '(') {
-      ++open;
-    } else if (c == ')') {
-      if (open == 0 && cases == 0) return i;
-      if (open > 0) --open;
-    } else if (word_start && text_.substr(i, 5) == "case ") {
-      ++cases;
-    } else if (word_start && text_.substr(i, 4) == "esac" && cases > 0) {
-      --cases;
-    }
-    word_start = kMetacharacters.contains(c);
-  }
-  return std::string_view::npos;
 }
 
 }  // namespace idlewarden::shell

@@ -13,6 +13,8 @@
 
 namespace idlewarden::shell {
 
+inline constexpr std::string_view kMetacharacters = " \t\n;&|<>()";
+
 struct Token {
   enum class Kind { word, op, newline, end };
   Kind kind = Kind::end;

@@ -341,11 +341,7 @@ Command Parser::parse_test() {
       test.words.push_back(token_.word);
     } else if (token_.kind == Token::Kind::op) {
       Word word{.parts = {}, .line = token_.line};
-      word.parts.push_back({.kind = Part::Kind::literal,
-                            .quoted = false,
-                            .text = token_.op,
-                            .op = {},
-                            .operand = {}});
+      word.add_part(Part::Kind::literal, false, token_.op);
       test.words.push_back(std::move(word));
     }
     take();

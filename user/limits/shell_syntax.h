@@ -34,6 +34,8 @@ struct Word {
   // The text when nothing in it needs a shell; `unquoted` asks that no part is quoted.
   std::optional<std::string> plain(bool unquoted = false) const;
   bool mentions(std::string_view name) const;
+  void add_literal(std::string_view literal, bool quoted);
+  void add_part(Part::Kind kind, bool quoted, std::string_view text);
 };
 
 struct Assignment {
@@ -44,6 +46,9 @@ struct Assignment {
 };
 // NAME=value, NAME+=value, NAME[i]=value; nullopt: an ordinary word.
 std::optional<Assignment> as_assignment(const Word& word);
+// [A-Za-z_], [A-Za-z0-9_], and a name made of them.
+bool name_start(char c);
+bool name_char(char c);
 bool is_name(std::string_view text);
 
 struct Command {
