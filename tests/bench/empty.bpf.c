@@ -5,13 +5,11 @@
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 SEC("?fentry/pty_write")
-int empty_fentry(void *ctx)
-{
-	return 0;
+int empty_fentry(void* ctx) {
+  return 0;
 }
 
 SEC("?kprobe/pty_write")
-int empty_kprobe(void *ctx)
-{
-	return 0;
+int empty_kprobe(void* ctx) {
+  return 0;
 }
