@@ -95,6 +95,10 @@ AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram
     if (title == SshdTitle::listener || process.pid != host.pid) result.listener = process.pid;
     break;
   }
+  // An sshd that a user runs says nothing about how long that user may be idle.
+  if (const auto uid = procfs.real_uid(top.pid); !uid || *uid != 0) {
+    return AcceptingSshd{.listener = result.listener};
+  }
   result.root = root_of(procfs, top.pid);
   result.options = std::move(arguments.options);
   if (arguments.config_file.empty()) {

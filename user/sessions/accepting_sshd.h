@@ -12,7 +12,8 @@
 
 namespace idlewarden {
 
-// `host` is of kind ssh. What cannot be read keeps its default.
+// `host` is of kind ssh. What cannot be read keeps its default; so does all but the pid where the
+// sshd is not root's: whoever runs it would choose the limit of their own sessions.
 AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
                              const HostProcess& host);
 

@@ -113,6 +113,15 @@ TEST_F(AcceptingSshdTest, ARelativeFileIsInTheListenersFolder) {
   EXPECT_EQ(found().config_file, "/b/c");
 }
 
+TEST_F(AcceptingSshdTest, AUsersOwnSshdDoesNotChooseTheLimit) {
+  proc.add({.pid = kListener,
+            .executable = "/usr/sbin/sshd",
+            .command_line = "sshd: /usr/sbin/sshd -D -f /home/u/lax [listener] 0 of 10-100",
+            .uid = 1000});
+  proc.link(kListener, "ns/mnt", "mnt:[2]");
+  EXPECT_EQ(found(), (AcceptingSshd{.listener = kListener}));
+}
+
 TEST_F(AcceptingSshdTest, StartedPerConnection) {
   proc.end(kListener);
   EXPECT_EQ(found(), AcceptingSshd());
