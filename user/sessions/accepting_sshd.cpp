@@ -97,7 +97,7 @@ AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram
   }
   // An sshd that a user runs says nothing about how long that user may be idle.
   if (const auto uid = procfs.real_uid(top.pid); !uid || *uid != 0) {
-    return AcceptingSshd{.listener = result.listener};
+    return result;
   }
   result.root = root_of(procfs, top.pid);
   result.options = std::move(arguments.options);

@@ -119,7 +119,9 @@ TEST_F(AcceptingSshdTest, AUsersOwnSshdDoesNotChooseTheLimit) {
             .command_line = "sshd: /usr/sbin/sshd -D -f /home/u/lax [listener] 0 of 10-100",
             .uid = 1000});
   proc.link(kListener, "ns/mnt", "mnt:[2]");
-  EXPECT_EQ(found(), (AcceptingSshd{.listener = kListener}));
+  AcceptingSshd defaults;
+  defaults.listener = kListener;
+  EXPECT_EQ(found(), defaults);
 }
 
 TEST_F(AcceptingSshdTest, StartedPerConnection) {
