@@ -58,6 +58,16 @@ void Interpreter::note_undecided(const std::string& directive, int line,
   undecided_.push_back(findings_.add(finding));
 }
 
+// ksh's TMOUT is a number at once, whatever was assigned.
+void Interpreter::make_number(Values& values) const {
+  if (dialect_ != Dialect::ksh93 && dialect_ != Dialect::mksh) return;
+  for (Value& value : values) {
+    if (value.kind != Value::Kind::text) continue;
+    const auto limit = timeout_of(dialect_, value.text).limit;
+    value.text = limit ? std::to_string(limit->count()) : "0";
+  }
+}
+
 // False: the variable is read-only.
 bool Interpreter::store(State& state, const std::string& name, Values values, int line) {
   const bool watched = name == kWatched;
@@ -83,6 +93,7 @@ bool Interpreter::store(State& state, const std::string& name, Values values, in
     }
   }
   if (variable.readonly == Tri::yes) return false;
+  if (watched) make_number(values);
   if (watched && variable.readonly == Tri::no) {
     for (const Value& old : variable.values) {
       if (old.source < 0 || std::ranges::find(values, old) != values.end()) continue;
@@ -202,7 +213,7 @@ Tri Interpreter::run_builtin(const std::string& name, const Command& command, st
     Tri status = Tri::unknown;
     if (!argument.empty()) status = argument == "0" ? Tri::yes : Tri::no;
     Frame& frame = *frames_.back();
-    frame.status = frame.returned ? either(frame.status, status) : status;
+    if (state.alive) frame.status = frame.returned ? either(frame.status, status) : status;
     leave(state, frames_.back()->returned,
           "not reached: `return` on " + Where{file().path, command.line}.text());
     return Tri::unknown;
@@ -240,10 +251,13 @@ void Interpreter::make_unknown(const Command& command, std::size_t first, State&
 }
 
 void Interpreter::hide(State& state, const std::string& name) {
+  if (!state.alive) return;
   for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
     if (!(*frame)->is_function) continue;
+    // In ksh93 name() is no scope of its own; `function name` is.
+    if (dialect_ == Dialect::ksh93 && !(*frame)->keyword) return;
     if (state.get(name).readonly != Tri::yes) {
-      (*frame)->outer.try_emplace(name, state.get(name));
+      (*frame)->outer.try_emplace(name, Hidden{state.get(name), doubts_ > (*frame)->doubts});
       state.at(name) = Variable{};
     }
     return;
@@ -271,7 +285,10 @@ Tri Interpreter::declare(const std::string& name, const Command& command, std::s
     }
   }
   if (ignored) return Tri::yes;
-  const bool exports = name == "export" || (dialect_ != Dialect::zsh && name == "readonly");
+  // zsh exports globally, but `readonly` is a `typeset` there.
+  const bool zsh = dialect_ == Dialect::zsh;
+  const bool exports =
+      name == "export" || (zsh ? attributes.exported == Tri::yes : name == "readonly");
   Tri status = Tri::yes;
   for (; first < command.words.size() && status == Tri::yes; ++first) {
     status = declare_one(command.words[first], attributes, !global && !exports, state);
@@ -342,7 +359,8 @@ Tri Interpreter::source(const Word& word, State& state) {
     } else {
       const std::string full =
           path.text.starts_with('/') ? path.text : user_.home + "/" + path.text;
-      status = read_file(way, full);
+      read_file(way, full);
+      status = file_status_;
     }
     join(after, way);
   }
@@ -368,7 +386,7 @@ Tri Interpreter::evaluate(const Command& command, std::size_t first, State& stat
     text.erase(0, option + 4);
   }
   if (known) {
-    run_script(state, text);
+    return run_script(state, text, command.line);
   } else if (mentioned && state.alive) {
     note_undecided(kWatched, command.line, "what `eval` makes of it is only known when it runs");
   }

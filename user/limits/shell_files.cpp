@@ -128,7 +128,7 @@ void start(Interpreter& interpreter, State& state, const Root& root, const Shell
   interpreter.read_file(state, "/etc/profile");
   if (family == Family::bash) {
     for (const std::string name : {"/.bash_profile", "/.bash_login", "/.profile"}) {
-      if (interpreter.read_file(state, user.home + name) == Tri::yes) break;
+      if (interpreter.read_file(state, user.home + name)) break;
     }
     return;
   }

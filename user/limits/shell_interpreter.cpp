@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxFrames = 24;
 constexpr std::size_t kMaxVisits = 600;
+constexpr std::size_t kMaxBodies = 8;
 
 }  // namespace
 
@@ -83,29 +84,41 @@ bool Interpreter::is_users_own(const std::string& path) const {
   return (chosen && !system) || (user_.home.size() > 1 && path.starts_with(user_.home + "/"));
 }
 
-Tri Interpreter::read_file(State& state, const std::string& path) {
+bool Interpreter::read_file(State& state, const std::string& path) {
   const bool users_own = is_users_own(path);
-  if (users_own && !users_files_) return Tri::unknown;
-  if (frames_.size() >= kMaxFrames || ++visits_ > kMaxVisits) return Tri::unknown;
+  file_status_ = Tri::unknown;
+  if (users_own && !users_files_) return false;
+  if (frames_.size() >= kMaxFrames || ++visits_ > kMaxVisits) return false;
+  // A file that reads itself is followed once; what lets it end is not known here.
+  const auto again = std::ranges::count_if(
+      frames_, [&](const auto& frame) { return !frame->is_function && frame->file->path == path; });
+  if (again > 1) return false;
   visited_.insert(path);
   const auto script = findings_.read(path, users_own);
-  if (!script) return Tri::no;
+  if (!script) {
+    file_status_ = Tri::no;
+    return false;
+  }
   frames_.push_back(std::make_unique<Frame>());
   frames_.back()->file = script;
   std::vector<Loop*> outside = std::exchange(loops_, {});
-  run_script(state, script->text);
+  Tri status = run_script(state, script->text);
   loops_ = std::move(outside);
-  if (auto& returned = frames_.back()->returned) {
-    returned->join(state);
-    state = std::move(*returned);
+  Frame& frame = *frames_.back();
+  if (frame.returned) {
+    status = state.alive ? either(status, frame.status) : frame.status;
+    frame.returned->join(state);
+    state = std::move(*frame.returned);
   }
   frames_.pop_back();
-  return Tri::yes;
+  file_status_ = status;
+  return true;
 }
 
-void Interpreter::run_script(State& state, std::string_view text) {
-  Parser parser(text, findings_.budget());
+Tri Interpreter::run_script(State& state, std::string_view text, int first_line) {
+  Parser parser(text, findings_.budget(), first_line);
   std::optional<State> stopped;
+  Tri status = Tri::yes;
   while (true) {
     const auto command = parser.next();
     if (findings_.budget().spent()) {
@@ -122,11 +135,16 @@ void Interpreter::run_script(State& state, std::string_view text) {
     }
     if (!command) break;
     auto outer = std::exchange(frames_.back()->discarded, std::nullopt);
-    run(*command, state);
-    if (frames_.back()->discarded) state.join(*frames_.back()->discarded);
+    status = run(*command, state);
+    if (frames_.back()->discarded) {
+      state.join(*frames_.back()->discarded);
+      status = Tri::unknown;
+    }
     frames_.back()->discarded = std::move(outer);
   }
-  if (stopped) state.join(*stopped);
+  if (!stopped) return status;
+  state.join(*stopped);
+  return Tri::unknown;
 }
 
 void Interpreter::leave(State& state, std::optional<State>& by, const std::string& why) {
@@ -171,8 +189,7 @@ Tri Interpreter::run_plain(const Command& command, State& state) {
     case Command::Kind::choice: return run_choice(command, state);
     case Command::Kind::function:
       if (state.alive) {
-        functions_[command.name] = {std::make_shared<Command>(command.children.front()),
-                                    frames_.back()->file, command.keyword};
+        define(command);
       }
       return Tri::yes;
   }
@@ -194,6 +211,7 @@ Tri Interpreter::run_both(const Command& command, State& state) {
     run_unreached(command.children[1], state, "its condition does not hold for this login");
     return left;
   }
+  const Doubt doubt(doubts_);
   State skipped = state;
   findings_.budget().spend_steps(state.variables.size());
   const Tri right = run(command.children[1], state);
@@ -214,6 +232,7 @@ void Interpreter::run_unreached(const Command& command, const State& state,
 Tri Interpreter::run_branch(const Command& command, State& state) {
   const std::string why = "its condition does not hold for this login";
   std::optional<State> taken;
+  std::optional<Doubt> doubt;
   std::size_t i = 0;
   for (; i + 1 < command.children.size(); i += 2) {
     const Tri condition = run(command.children[i], state);
@@ -229,6 +248,7 @@ Tri Interpreter::run_branch(const Command& command, State& state) {
       run(body, state);
       break;
     }
+    if (!doubt) doubt.emplace(doubts_);
     State way = state;
     findings_.budget().spend_steps(state.variables.size());
     run(body, way);
@@ -266,6 +286,8 @@ Tri Interpreter::run_choice(const Command& command, State& state) {
       run_unreached(command.children[i], state, "its condition does not hold for this login");
       continue;
     }
+    std::optional<Doubt> doubt;
+    if (match != Tri::yes || taken) doubt.emplace(doubts_);
     State way = state;
     findings_.budget().spend_steps(state.variables.size());
     run(command.children[i], way);
@@ -298,20 +320,50 @@ Tri Interpreter::run_pipeline(const Command& command, State& state) {
   return Tri::unknown;
 }
 
+void Interpreter::define(const Command& command) {
+  Function& function = functions_[command.name];
+  // Where it is not known whether this definition is reached, an earlier one may still hold.
+  if (doubts_ == 0) {
+    function.bodies.clear();
+    function.certain = true;
+  }
+  if (function.bodies.size() >= kMaxBodies) return;
+  function.bodies.push_back(
+      {std::make_shared<Command>(command.children.front()), frames_.back()->file, command.keyword});
+}
+
 Tri Interpreter::call(Function& function, State& state) {
-  if (!state.alive) return Tri::unknown;
+  if (!state.alive || frames_.size() >= kMaxFrames) return Tri::unknown;
   function.called = true;
-  if (frames_.size() >= kMaxFrames) return Tri::unknown;
-  const auto body = function.body;
+  const State before = state;
+  const std::vector<Body> bodies = function.bodies;
+  const bool certain = function.certain;
+  std::optional<Doubt> doubt;
+  if (!certain || bodies.size() > 1) doubt.emplace(doubts_);
+  std::optional<State> after;
+  Tri status = Tri::unknown;
+  for (const Body& body : bodies) {
+    State way = before;
+    status = call_body(body, way);
+    join(after, way);
+  }
+  if (!certain) join(after, before);
+  if (after) state = std::move(*after);
+  return doubt ? Tri::unknown : status;
+}
+
+Tri Interpreter::call_body(const Body& body, State& state) {
   frames_.push_back(std::make_unique<Frame>());
-  frames_.back()->file = function.file;
+  frames_.back()->file = body.file;
   frames_.back()->is_function = true;
+  frames_.back()->doubts = doubts_;
+  frames_.back()->keyword = body.keyword;
   // ksh93 gives a `function` its own copy of TMOUT.
-  if (dialect_ == Dialect::ksh93 && function.keyword) {
-    frames_.back()->outer.emplace(kWatched, state.get(kWatched));
+  if (dialect_ == Dialect::ksh93 && body.keyword) {
+    frames_.back()->outer.emplace(kWatched, Hidden{state.get(kWatched), false});
   }
   std::vector<Loop*> outside = std::exchange(loops_, {});
-  Tri status = run(*body, state);
+  Tri status = run(*body.command, state);
   loops_ = std::move(outside);
   const std::unique_ptr<Frame> frame = std::move(frames_.back());
   frames_.pop_back();
@@ -320,22 +372,35 @@ Tri Interpreter::call(Function& function, State& state) {
     frame->returned->join(state);
     state = std::move(*frame->returned);
   }
-  if (frame->discarded) join(frames_.back()->discarded, *frame->discarded);
-  for (const auto& [name, variable] : frame->outer) {
-    state.at(name) = variable;
-    if (name == kWatched && frame->discarded) frames_.back()->discarded->at(name) = variable;
+  restore(state, *frame);
+  if (frame->discarded) {
+    restore(*frame->discarded, *frame);
+    join(frames_.back()->discarded, *frame->discarded);
   }
   return status;
 }
 
+// What `local` hid comes back at the end of the function.
+void Interpreter::restore(State& state, const Frame& frame) const {
+  for (const auto& [name, hidden] : frame.outer) {
+    Variable& variable = state.at(name);
+    if (hidden.perhaps) {
+      unite(variable.values, hidden.variable.values);
+      variable.readonly = either(variable.readonly, hidden.variable.readonly);
+    } else {
+      variable = hidden.variable;
+    }
+  }
+}
+
 void Interpreter::run_uncalled_functions(State& state) {
   for (auto& [name, function] : functions_) {
-    if (function.called || function.file->users_own || !function.file->text.contains(kWatched)) {
-      continue;
-    }
+    if (function.called || function.bodies.empty()) continue;
+    const auto& file = function.bodies.back().file;
+    if (file->users_own || !file->text.contains(kWatched)) continue;
     State without = state;
     frames_.push_back(std::make_unique<Frame>());
-    frames_.back()->file = function.file;
+    frames_.back()->file = file;
     call(function, state);
     frames_.pop_back();
     state.join(without);

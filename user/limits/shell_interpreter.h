@@ -38,8 +38,8 @@ class Interpreter {
   // Assigns as the environment that the shell is started with does.
   void import(State& state, const std::string& name, const std::string& text, const Where& where,
               const std::string& line);
-  // `. path`; a file that is not there is none. Yes: it was read.
-  Tri read_file(State& state, const std::string& path);
+  // `. path`. False: there is no such file, or it is not read.
+  bool read_file(State& state, const std::string& path);
   // What the shell has where it ends up, also if that is in an `exit`.
   State settled(const State& state) const;
 
@@ -52,20 +52,41 @@ class Interpreter {
   const std::vector<int>& undecided() const { return undecided_; }
 
  private:
-  struct Function {
-    std::shared_ptr<const Command> body;
+  struct Body {
+    std::shared_ptr<const Command> command;
     std::shared_ptr<const ScriptFile> file;
     bool keyword = false;
+  };
+  struct Function {
+    std::vector<Body> bodies;  // one, or those that it may have
+    bool certain = false;      // it is defined in any case
     bool called = false;
+  };
+  // Stands while what is run may also not be run.
+  class Doubt {
+   public:
+    explicit Doubt(int& doubts) : doubts_(doubts) { ++doubts_; }
+    ~Doubt() { --doubts_; }
+    Doubt(const Doubt&) = delete;
+    Doubt& operator=(const Doubt&) = delete;
+
+   private:
+    int& doubts_;
+  };
+  struct Hidden {
+    Variable variable;
+    bool perhaps = false;  // it is not known whether `local` was reached
   };
   // A file or function that is being run, with its ways out.
   struct Frame {
     std::shared_ptr<const ScriptFile> file;
     bool is_function = false;
+    bool keyword = false;  // as in Body
     std::optional<State> returned;
-    Tri status = Tri::unknown;              // that it returned with
-    std::optional<State> discarded;         // the rest of a command line, after an error
-    std::map<std::string, Variable> outer;  // what `local` hides
+    Tri status = Tri::unknown;            // that it returned with
+    std::optional<State> discarded;       // the rest of a command line, after an error
+    int doubts = 0;                       // that stood when it began
+    std::map<std::string, Hidden> outer;  // what `local` hides
   };
   struct Loop {
     std::optional<State> broken;
@@ -74,7 +95,7 @@ class Interpreter {
   using Fields = std::vector<Value>;
 
   // Control flow (shell_interpreter.cpp).
-  void run_script(State& state, std::string_view text);
+  Tri run_script(State& state, std::string_view text, int first_line = 1);
   Tri run(const Command& command, State& state);
   Tri run_plain(const Command& command, State& state);
   Tri run_list(const Command& command, State& state);
@@ -82,7 +103,9 @@ class Interpreter {
   Tri run_branch(const Command& command, State& state);
   Tri run_choice(const Command& command, State& state);
   Tri run_pipeline(const Command& command, State& state);
+  void define(const Command& command);
   Tri call(Function& function, State& state);
+  Tri call_body(const Body& body, State& state);
   void run_unreached(const Command& command, const State& state, const std::string& why);
   void leave(State& state, std::optional<State>& by, const std::string& why);
 
@@ -108,6 +131,8 @@ class Interpreter {
   bool assign(State& state, const Assignment& assignment);
   bool store(State& state, const std::string& name, Values values, int line);
   void hide(State& state, const std::string& name);
+  void make_number(Values& values) const;
+  void restore(State& state, const Frame& frame) const;
   Tri refuse(State& state, bool plain_assignment);
   int note(const Value& value, int line, const std::string& fate);
   void note_undecided(const std::string& directive, int line, const std::string& reason);
@@ -143,6 +168,8 @@ class Interpreter {
   std::vector<Loop*> loops_;
   std::optional<State> exited_;
   std::vector<int> undecided_;
+  Tri file_status_ = Tri::unknown;  // of the last command of the file that was read last
+  int doubts_ = 0;
   int depth_ = 0;
   std::size_t visits_ = 0;
 };

@@ -47,6 +47,7 @@ Tri Interpreter::run_loop(const Command& command, State& state) {
 
 // None, one or more rounds. What is different after a second one may be anything.
 Tri Interpreter::run_repeatedly(const Command& command, State& state) {
+  const Doubt doubt(doubts_);
   Loop loop;
   loops_.push_back(&loop);
   std::optional<State> first;

@@ -13,7 +13,10 @@ namespace idlewarden::shell {
 
 class Parser {
  public:
-  Parser(std::string_view text, Budget& budget) : lexer_(text, budget) { take(); }
+  Parser(std::string_view text, Budget& budget, int first_line = 1) : lexer_(text, budget) {
+    lexer_.rewind(0, first_line);
+    take();
+  }
 
   // The commands up to the next newline outside of any of them; nullopt at the end of the text, and
   // when failed(): then what starts at error_line() is no command that is understood here.

@@ -29,6 +29,7 @@
 #include "limits/shell_interpreter.h"
 #include "limits/shell_timeout.h"
 #include "shell_oracle_cases.h"
+#include "shell_oracle_scripts.h"
 #include "shell_oracle_trees.h"
 
 namespace idlewarden::test {
@@ -243,8 +244,36 @@ std::string shown(const ShellTimeouts& timeouts) {
 
 struct Tally {
   int run = 0;
+  int decided = 0;
   int wrong = 0;
 };
+
+struct Reading {
+  ShellTimeouts timeouts;
+  std::optional<Seconds> strictest;
+  bool conditional = false;  // some of it
+  bool undecided = false;    // a value or a file that nobody can know
+};
+
+Reading read(const Machine& machine, const Login& login) {
+  Reading reading;
+  reading.timeouts = shell_timeouts(
+      Root(machine.root()), {.uid = login.uid(), .home = login.home(), .shell = login.path()});
+  for (const LimitSource& source : reading.timeouts.in_force) {
+    reading.conditional = reading.conditional || source.conditional;
+    // TMOUT=0 is known, however it is reached.
+    const bool known = source.limit || source.reason.contains("no limit");
+    reading.undecided = reading.undecided || (source.conditional && !known);
+    if (source.limit && (!reading.strictest || *source.limit < *reading.strictest)) {
+      reading.strictest = source.limit;
+    }
+  }
+  return reading;
+}
+
+bool not_looser(const Reading& reading, const std::optional<Seconds>& real) {
+  return reading.undecided || !real || (reading.strictest && *reading.strictest <= *real);
+}
 
 void judge(const Machine& machine, const OracleCase& given, const Login& login, Tally& tally) {
   populate(machine, expanded(given.tree, login));
@@ -252,24 +281,14 @@ void judge(const Machine& machine, const OracleCase& given, const Login& login, 
   ++tally.run;
   if (!answer) return;
   const std::optional<Seconds> real = seconds(login, *answer);
-  const ShellTimeouts ours = shell_timeouts(
-      Root(machine.root()), {.uid = login.uid(), .home = login.home(), .shell = login.path()});
-  std::optional<Seconds> strictest;
-  bool conditional = false;
-  bool undecided = false;
-  for (const LimitSource& source : ours.in_force) {
-    conditional = conditional || source.conditional;
-    undecided = undecided || (source.conditional && !source.limit);
-    if (source.limit && (!strictest || *source.limit < *strictest)) strictest = source.limit;
-  }
+  const Reading ours = read(machine, login);
   bool right = false;
   switch (given.claim) {
-    case Claim::decided: right = !conditional && strictest == real; break;
-    case Claim::tightens: right = !conditional && strictest && (!real || *strictest < *real); break;
-    case Claim::not_looser:
-      // A value that nobody can know is said to be so; everything else is at least as strict.
-      right = conditional && (undecided || !real || (strictest && *strictest <= *real));
+    case Claim::decided: right = !ours.conditional && ours.strictest == real; break;
+    case Claim::tightens:
+      right = !ours.conditional && ours.strictest && (!real || *ours.strictest < *real);
       break;
+    case Claim::not_looser: right = ours.conditional && not_looser(ours, real); break;
   }
   if (right) return;
   ++tally.wrong;
@@ -279,7 +298,7 @@ void judge(const Machine& machine, const OracleCase& given, const Login& login, 
                     : given.claim == Claim::tightens ? "tightens"
                                                      : "not looser")
                 << ", the reading is\n"
-                << shown(ours) << "of\n"
+                << shown(ours.timeouts) << "of\n"
                 << given.tree;
 }
 
@@ -307,6 +326,44 @@ TEST(ShellOracle, EveryShellAgreesWithTheReadingOfItsFiles) {
   }
   EXPECT_GT(run, 200);
   if (!missing.empty()) GTEST_SKIP() << "not installed, so not asked:" << missing;
+}
+
+// Scripts that nobody would write, to meet what nobody thought of.
+TEST(ShellOracle, GeneratedScriptsAreReadAsTheShellsRunThem) {
+  Machine machine;
+  if (const std::string why = machine.build(); !why.empty()) GTEST_SKIP() << why;
+  const char* const given = std::getenv("IDLEWARDEN_SEED");
+  const char* const count = std::getenv("IDLEWARDEN_CASES");
+  const unsigned seed = given != nullptr ? static_cast<unsigned>(std::atoi(given)) : 20261122;
+  const int cases = count != nullptr ? std::atoi(count) : 120;
+  std::map<std::string, Tally> tallies;
+  for (const std::string name : {"bash", "zsh", "ksh93", "mksh"}) {
+    const Login login{.shell = name};
+    if (!fs::exists(login.path())) continue;
+    ScriptWriter writer(seed);
+    Tally& tally = tallies[name];
+    for (int i = 0; i < cases && tally.wrong < 5; ++i) {
+      const std::string script = writer.script();
+      populate(machine, expanded("@PROFILE\n" + script, login));
+      const auto answer = ask(machine, login);
+      if (!answer) continue;
+      const std::optional<Seconds> real = seconds(login, *answer);
+      const Reading ours = read(machine, login);
+      ++tally.run;
+      if (!ours.conditional) ++tally.decided;
+      if (ours.conditional ? not_looser(ours, real) : ours.strictest == real) continue;
+      ++tally.wrong;
+      ADD_FAILURE() << name << ", seed " << seed << ", case " << i << ": it has <" << *answer
+                    << ">, the reading is\n"
+                    << shown(ours.timeouts) << "of\n"
+                    << script;
+    }
+  }
+  for (const auto& [name, tally] : tallies) {
+    std::cout << fmt::format("{}: {} scripts, {} decided, {} disagreements\n", name, tally.run,
+                             tally.decided, tally.wrong);
+    EXPECT_GT(tally.decided, tally.run / 10);
+  }
 }
 
 }  // namespace
