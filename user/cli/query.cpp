@@ -27,8 +27,7 @@ int terminal_width() {
 
 int sessions(const QueryArguments& arguments) {
   const std::string target =
-      arguments.json ? "/v1/sessions"
-                     : fmt::format("/v1/sessions.txt?width={}", terminal_width());
+      arguments.json ? "/v1/sessions" : fmt::format("/v1/sessions.txt?width={}", terminal_width());
   const auto answer = fetch_unix(arguments.socket, target);
   if (!answer) return complain(answer.error(), kUnreachable);
   fmt::print("{}", *answer);

@@ -83,8 +83,8 @@ struct PolicyOverrides {
 // rules are appended). A missing `file` is an error unless it is the default one: then the defaults
 // hold.
 inline constexpr const char* kDefaultPolicyFile = "/etc/idlewarden/idlewarden.toml";
-// As load_policy() takes `file`: a relative name is meant from the working directory; inside another
-// tree, from its top.
+// As load_policy() takes `file`: a relative name is meant from the working directory; inside
+// another tree, from its top.
 std::string policy_path(const Root& root, const std::string& file);
 Result<Policy> load_policy(const Root& root, const std::string& file,
                            const PolicyOverrides& overrides = {});

@@ -44,22 +44,16 @@ std::optional<int> take_unit(std::string_view& text) {
   text.remove_prefix(1);
   switch (letter) {
     case 's':
-    case 'S':
-      return 1;
+    case 'S': return 1;
     case 'm':
-    case 'M':
-      return 60;
+    case 'M': return 60;
     case 'h':
-    case 'H':
-      return 3600;
+    case 'H': return 3600;
     case 'd':
-    case 'D':
-      return 86400;
+    case 'D': return 86400;
     case 'w':
-    case 'W':
-      return 604800;
-    default:
-      return std::nullopt;
+    case 'W': return 604800;
+    default: return std::nullopt;
   }
 }
 

@@ -154,11 +154,8 @@ void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind,
     case SshdKeyword::client_alive_count_max:
       out.push_back(count_max_source(visit, walk.winner(SshdKeyword::client_alive_interval)));
       return;
-    case SshdKeyword::channel_timeout:
-      add_channel_timeouts(visit, kind, out);
-      return;
-    case SshdKeyword::unused_connection_timeout:
-      return;
+    case SshdKeyword::channel_timeout: add_channel_timeouts(visit, kind, out); return;
+    case SshdKeyword::unused_connection_timeout: return;
   }
 }
 

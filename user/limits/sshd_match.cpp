@@ -193,28 +193,20 @@ SshdMatches evaluate(const SshdCriterion& criterion, const SshdConnection& conne
     return verdict(match_address_list(value, criterion.pattern) == 1);
   };
   switch (criterion.what) {
-    case What::all:
-      return SshdMatches::yes;
-    case What::user:
-      return list(connection.user);
+    case What::all: return SshdMatches::yes;
+    case What::user: return list(connection.user);
     case What::group:
       if (connection.user.empty() && connection.groups.empty()) return SshdMatches::undecided;
       return match_groups(connection.groups, criterion.pattern);
-    case What::host:
-      return list(connection.host, true);
-    case What::address:
-      return addresses(connection.address);
-    case What::local_address:
-      return addresses(connection.local_address);
+    case What::host: return list(connection.host, true);
+    case What::address: return addresses(connection.address);
+    case What::local_address: return addresses(connection.local_address);
     case What::local_port:
       if (!connection.local_port) return SshdMatches::undecided;
       return verdict(*connection.local_port == criterion.port);
-    case What::rdomain:
-      return list(connection.rdomain);
-    case What::version:
-      return list(connection.version);
-    case What::invalid_user:
-      return verdict(connection.invalid_user);
+    case What::rdomain: return list(connection.rdomain);
+    case What::version: return list(connection.version);
+    case What::invalid_user: return verdict(connection.invalid_user);
   }
   return SshdMatches::no;
 }

@@ -143,14 +143,9 @@ std::optional<int> match_address_list(std::string_view address, std::string_view
     std::size_t bits = 0;
     bool hit = false;
     switch (parse_network(pattern, network, bits)) {
-      case Network::inconsistent:
-        return std::nullopt;
-      case Network::yes:
-        hit = wanted && in_network(*wanted, network, bits);
-        break;
-      case Network::no:
-        hit = wanted && match_pattern(address, pattern);
-        break;
+      case Network::inconsistent: return std::nullopt;
+      case Network::yes: hit = wanted && in_network(*wanted, network, bits); break;
+      case Network::no: hit = wanted && match_pattern(address, pattern); break;
     }
     if (hit && negated) return -1;
     matched = matched || hit;
