@@ -132,16 +132,19 @@ bool Interpreter::assign(State& state, const Assignment& assignment) {
 // line, mksh that of the first file, ksh93 and zsh the rest of the file).
 Tri Interpreter::refuse(State& state, bool plain_assignment) {
   if (!state.alive) return Tri::no;
-  const std::string why = "not reached: an error before it, on a read-only variable";
-  switch (dialect_) {
-    case Dialect::bash:
-      if (plain_assignment) leave(state, frames_.back()->discarded, why);
-      break;
-    case Dialect::mksh: leave(state, frames_.front()->discarded, why); break;
-    case Dialect::ksh93:
-    case Dialect::zsh: leave(state, frames_.back()->returned, why); break;
-    case Dialect::posix: leave(state, exited_, why); break;
+  if (dialect_ == Dialect::bash && !plain_assignment) return Tri::no;
+  // From where it goes on: functions on the way end, and what is local to them with them.
+  std::size_t to = frames_.size() - 1;
+  if (dialect_ == Dialect::mksh) to = 0;
+  if (dialect_ == Dialect::ksh93 || dialect_ == Dialect::zsh) {
+    while (to > 0 && frames_[to]->is_function) --to;
   }
+  State after = state;
+  for (std::size_t i = frames_.size() - 1; i > to; --i) restore(after, *frames_[i]);
+  const bool line_only = dialect_ == Dialect::bash || dialect_ == Dialect::mksh;
+  join(line_only ? frames_[to]->discarded : frames_[to]->returned, after);
+  state.alive = false;
+  state.why_not = "not reached: an error before it, on a read-only variable";
   return Tri::no;
 }
 
