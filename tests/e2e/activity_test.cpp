@@ -100,8 +100,12 @@ class Forgery : public Scaled {
 INSTANTIATE_TEST_SUITE_P(Backends, Forgery, testing::ValuesIn(backends()), backend_name);
 
 TEST_P(Forgery, TouchingTheTtyDoesNotHelp) {
-  expect_ended_all_the_same(
-      [](const std::string& tty) { EXPECT_EQ(::utimensat(AT_FDCWD, tty.c_str(), nullptr, 0), 0); });
+  int touched = 0;
+  expect_ended_all_the_same([&](const std::string& tty) {
+    // It may end between the look and the touch.
+    if (::utimensat(AT_FDCWD, tty.c_str(), nullptr, 0) == 0) ++touched;
+  });
+  EXPECT_GT(touched, 5) << "the tty could not be touched, so nothing was proven";
 }
 
 TEST_P(Forgery, TiocstiDoesNotHelp) {
