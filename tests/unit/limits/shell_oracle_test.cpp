@@ -175,7 +175,7 @@ std::optional<std::string> ask(const Machine& machine, const Login& login) {
   ::kill(pid, SIGKILL);
   ::close(master);
   ::waitpid(pid, nullptr, 0);
-  if (!answer) ADD_FAILURE() << login.shell << " printed: " << printable(output, 2000);
+  if (!answer) std::cout << login.shell << " does not answer: " << printable(output, 500) << "\n";
   return answer;
 }
 
@@ -279,7 +279,7 @@ void judge(const Machine& machine, const OracleCase& given, const Login& login, 
   populate(machine, expanded(given.tree, login));
   const auto answer = ask(machine, login);
   ++tally.run;
-  if (!answer) return;
+  ASSERT_TRUE(answer) << given.tree;
   const std::optional<Seconds> real = seconds(login, *answer);
   const Reading ours = read(machine, login);
   bool right = false;
@@ -342,7 +342,7 @@ TEST(ShellOracle, GeneratedScriptsAreReadAsTheShellsRunThem) {
     if (!fs::exists(login.path())) continue;
     ScriptWriter writer(seed);
     Tally& tally = tallies[name];
-    for (int i = 0; i < cases && tally.wrong < 5; ++i) {
+    for (int i = 0; i < cases; ++i) {
       const std::string script = writer.script();
       populate(machine, expanded("@PROFILE\n" + script, login));
       const auto answer = ask(machine, login);
@@ -363,6 +363,8 @@ TEST(ShellOracle, GeneratedScriptsAreReadAsTheShellsRunThem) {
     std::cout << fmt::format("{}: {} scripts, {} decided, {} disagreements\n", name, tally.run,
                              tally.decided, tally.wrong);
     EXPECT_GT(tally.decided, tally.run / 10);
+    // ksh93 hangs on a script now and then.
+    EXPECT_GT(tally.run + tally.run / 20, cases);
   }
 }
 
