@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // The daemon as a program: audit mode, what it shows, reload, stop.
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
+#include <cerrno>
+#include <system_error>
+
+#include "base/unique_fd.h"
 #include "e2e/e2e.h"
 
 namespace idlewarden::test {
@@ -71,6 +78,50 @@ TEST_P(DaemonProgram, ReloadTakesAGoodPolicyAndRefusesABadOne) {
   const auto session = monitor.sessions()["sessions"][0];
   EXPECT_EQ(session["limit_seconds"], 3600);
   EXPECT_EQ(session["decided_by"], "rule");
+}
+
+// The service manager's socket, sd_notify(3).
+class NotifySocket {
+ public:
+  NotifySocket() : fd_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path().copy(address.sun_path, sizeof address.sun_path - 1);
+    const timeval patience{.tv_sec = 0, .tv_usec = 100'000};
+    if (::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) != 0) {
+      throw std::system_error(errno, std::generic_category(), "the notify socket");
+    }
+  }
+  std::string path() const { return dir_.path() + "/notify"; }
+  bool hears(const std::string& word, std::chrono::seconds within) {
+    const auto until = std::chrono::steady_clock::now() + within;
+    while (heard_.find(word) == std::string::npos && std::chrono::steady_clock::now() < until) {
+      char buffer[512];
+      const ssize_t n = ::recv(fd_.get(), buffer, sizeof buffer, 0);
+      if (n > 0) heard_.append(buffer, static_cast<std::size_t>(n)).append("\n");
+    }
+    return heard_.find(word) != std::string::npos;
+  }
+  const std::string& heard() const { return heard_; }
+
+ private:
+  TempDir dir_;
+  UniqueFd fd_;
+  std::string heard_;
+};
+
+TEST_P(DaemonProgram, KeepsTheServiceManagerInformed) {
+  NotifySocket manager;
+  MonitorOptions options = watching(kAudit);
+  options.environment = {{"NOTIFY_SOCKET", manager.path()}, {"WATCHDOG_USEC", "1000000"}};
+  MonitorProcess monitor(options);
+  EXPECT_TRUE(manager.hears("READY=1", 10s)) << manager.heard();
+  EXPECT_TRUE(manager.hears("WATCHDOG=1", 5s)) << manager.heard();
+  monitor.process().signal(SIGHUP);
+  EXPECT_TRUE(manager.hears("RELOADING=1", 5s)) << manager.heard();
+  monitor.process().stop();
+  EXPECT_TRUE(manager.hears("STOPPING=1", 2s)) << manager.heard();
 }
 
 TEST_P(DaemonProgram, StoppingItLeavesSessionsAlone) {

@@ -28,7 +28,7 @@ MonitorProcess::MonitorProcess(const MonitorOptions& options) {
   }
   argv.insert(argv.end(), options.more.begin(), options.more.end());
   dir_.file("events", "");
-  process_ = std::make_unique<Process>(argv, dir_.path() + "/log");
+  process_ = std::make_unique<Process>(argv, dir_.path() + "/log", options.environment);
   // The first event says that the kernel side stands.
   if (wait_event("backend_changed", 60s).is_null()) {
     throw std::runtime_error("the monitor did not start:\n" + log());

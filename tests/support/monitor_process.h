@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -18,6 +19,7 @@ struct MonitorOptions {
   std::string backend = "auto";
   std::vector<pid_t> only_host_pids;  // must not be empty: a test never looks at other sessions
   std::vector<std::string> more;      // further arguments of `run`
+  std::map<std::string, std::string> environment = {};
 };
 
 class MonitorProcess {
