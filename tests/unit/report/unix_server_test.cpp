@@ -2,6 +2,7 @@
 // The daemon's socket and its client, over a real unix socket.
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -241,8 +242,10 @@ TEST_F(UnixServer, AFollowerThatIsGoneIsForgotten) {
     const auto client = connect_unix(path_);
     ASSERT_TRUE(client.has_value());
     test::send_all(*client, "GET /v1/events?follow=1 HTTP/1.1\r\n\r\n");
+    pollfd answer{.fd = client->get(), .events = POLLIN, .revents = 0};
+    ASSERT_EQ(::poll(&answer, 1, 10'000), 1);
     EXPECT_THAT(test::read_all(*client, 10ms), StartsWith("HTTP/1.1 200 OK"));
-    if (i % 24 == 23) std::this_thread::sleep_for(700ms);
+    if (i % 24 == 23) std::this_thread::sleep_for(1500ms);
   }
   EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
 }
