@@ -56,7 +56,7 @@ std::optional<Assignment> as_assignment(const Word& word) {
   assignment.value.line = word.line;
   if (!is_name(assignment.name)) return std::nullopt;
   if (end < first.text.size() && first.text[end] == '[') {
-    const auto close = first.text.find("]", end);
+    const auto close = first.text.find(']', end);
     if (close == std::string::npos) return std::nullopt;
     assignment.array = true;
     end = close + 1;
