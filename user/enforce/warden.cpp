@@ -17,7 +17,7 @@ constexpr Nanoseconds kRetryFailed = std::chrono::minutes(1);
 constexpr Nanoseconds kRetryGone = std::chrono::seconds(1);  // seized in vain: the scan lags behind
 // Between the last message and the hang-up, which drops what has not reached the master's reader
 // yet (tty_ldisc_hangup() flushes the driver's buffer).
-constexpr Nanoseconds kFarewell = std::chrono::milliseconds(20);
+constexpr Nanoseconds kFarewell = std::chrono::milliseconds(80);
 // A warning that comes this much late does not move the end.
 constexpr Nanoseconds kWarningSlack = std::chrono::seconds(1);
 

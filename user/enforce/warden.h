@@ -10,7 +10,7 @@
 //
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
-// - Enforce: the warning, at limit - warn, then at the limit the last message and, 20 ms later so
+// - Enforce: the warning, at limit - warn, then at the limit the last message and, 80 ms later so
 //   that it is read before the line is cut, the hang-up. A session that passes its limit unwarned
 //   (the limit was tightened, a job ended, audit became enforce, the machine slept) is warned first
 //   and has `warn` from then on.

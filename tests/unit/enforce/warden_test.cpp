@@ -58,11 +58,11 @@ TEST(Warden, LeavesTimeToReadTheLastMessageAndToTakeItBack) {
     s.verdict.messages.end = "ended";
     EXPECT_THAT(b.step(700), IsEmpty());
     EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ended pts/0"));
-    EXPECT_EQ(b.wake, at(700.02));
-    EXPECT_THAT(b.step(700.01), IsEmpty());
+    EXPECT_EQ(b.wake, at(700.08));
+    EXPECT_THAT(b.step(700.05), IsEmpty());
     EXPECT_EQ(b.log.size(), 3u);
-    if (types) s.typed_unseen = at(700.015);
-    b.step(700.02);
+    if (types) s.typed_unseen = at(700.06);
+    b.step(700.08);
     EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), types ? 0 : 1);
     EXPECT_EQ(std::ranges::count(b.log, "<resumed> pts/0"), types ? 1 : 0);
   }
