@@ -23,6 +23,8 @@ constexpr int kScanShare = 1000;
 constexpr int kEagerShare = 100;
 // How often `hours` of the rules are looked at again.
 constexpr Nanoseconds kJudgeEvery = Seconds(20);
+// A turn that ends many sessions takes a while; each is decided on a scan no older than this.
+constexpr Nanoseconds kSecondLookLasts = std::chrono::milliseconds(100);
 
 bool is(const Leader& leader, const SessionId& id) {
   return leader.pid == id.leader && leader.start == id.start && leader.tty &&
@@ -71,6 +73,7 @@ void Monitor::pty_made() {
 
 BootTime Monitor::tick() {
   const BootTime now = parts_.clock.now();
+  if (stall_.noticed(now)) read_all_again_after_a_stall(now);
   if (now >= next_scan_) scan(now);
   if (now >= next_judgement_) judge_all();
 
@@ -90,7 +93,17 @@ BootTime Monitor::tick() {
   }
   counters_.decision_seconds.observe(to_seconds(parts_.clock.now() - now));
   dismiss();
-  return step.wake ? std::min(*step.wake, next_scan_) : next_scan_;
+  const BootTime due = step.wake ? std::min(*step.wake, next_scan_) : next_scan_;
+  stall_.expect(due);
+  return due;
+}
+
+void Monitor::read_all_again_after_a_stall(BootTime now) {
+  parts_.warn(
+      fmt::format("a turn came {:.1f} s late: the daemon was stopped or starved, or the "
+                  "machine slept; everything is read again before anything is decided",
+                  to_seconds(stall_.lateness())));
+  next_scan_ = next_judgement_ = now;
 }
 
 void Monitor::scan(BootTime now) {
@@ -208,7 +221,10 @@ Observation Monitor::observe(const Session& session, const Watched& watched, Boo
 }
 
 std::optional<Observation> Monitor::look_again(const SessionId& id) {
-  if (!second_look_) {
+  const BootTime now = parts_.clock.now();
+  if (stall_.settling(now)) return std::nullopt;
+  if (!second_look_ || now - second_look_at_ > kSecondLookLasts) {
+    second_look_at_ = now;
     auto leaders = parts_.source.scan();
     if (!leaders) {
       ++counters_.scans_failed;

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/procfs.h"
+#include "daemon/stall.h"
 #include "enforce/warden.h"
 #include "kernel/activity_source.h"
 #include "limits/limits.h"
@@ -56,6 +57,7 @@ class Monitor {
     bool watched = false;    // its input is being recorded
   };
 
+  void read_all_again_after_a_stall(BootTime now);
   void scan(BootTime now);
   void admit(const std::vector<SessionId>& started);
   void dismiss();
@@ -74,8 +76,10 @@ class Monitor {
   BootTime eager_until_{};
   BootTime next_judgement_{};
   Nanoseconds scan_cost_{0};
-  // The scan that look_again() answers from, made at most once in a turn.
+  Stall stall_;
+  // The scan that look_again() answers from, for the decisions of one moment, and when it was made.
   std::optional<std::vector<Leader>> second_look_;
+  BootTime second_look_at_{};
   std::map<std::string, std::string> degraded_;
   Counters counters_;
   std::uint64_t ended_inputs_ = 0;

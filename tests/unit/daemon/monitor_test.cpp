@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 
 #include "support/temp_dir.h"
@@ -61,8 +62,10 @@ class FakeTerminator final : public Terminator {
   explicit FakeTerminator(FakeSource& source) : source_(source) {}
   Result<std::unique_ptr<Grip>> seize(const Session&) override {
     ++seized;
+    if (on_seize) on_seize();
     return std::make_unique<FakeGrip>(*this);
   }
+  std::function<void()> on_seize;
   int seized = 0;
   int hung_up = 0;
   std::string said;
@@ -153,9 +156,21 @@ class MonitorTest : public testing::Test {
     return *monitor_;
   }
 
+  static BootTime at(double seconds_after_start) {
+    return kStart + Nanoseconds(static_cast<std::int64_t>(seconds_after_start * 1e9));
+  }
+  // Every turn that is due until then, as the daemon's loop makes them, and one at that time.
   void tick_at(double seconds_after_start) {
-    clock_.set(kStart + Nanoseconds(static_cast<std::int64_t>(seconds_after_start * 1e9)));
-    monitor().tick();
+    while (due_ && *due_ < at(seconds_after_start)) {
+      clock_.set(std::max(*due_, clock_.now()));
+      due_ = monitor().tick();
+    }
+    wake_at(seconds_after_start);
+  }
+  // One turn, and none before it: the daemon stood still, or the whole machine slept.
+  void wake_at(double seconds_after_start) {
+    clock_.set(at(seconds_after_start));
+    due_ = monitor().tick();
   }
   int count(EventType type) const {
     return static_cast<int>(std::ranges::count(events_, type, &Event::type));
@@ -171,6 +186,7 @@ class MonitorTest : public testing::Test {
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Monitor> monitor_;
   std::vector<Event> events_;
+  std::optional<BootTime> due_;
 };
 
 TEST_F(MonitorTest, ASessionThatWasThereBeforeStartsItsClockWhenItIsFound) {
@@ -275,6 +291,99 @@ TEST_F(MonitorTest, ABadPolicyChangesNothingButIsTold) {
   EXPECT_TRUE(monitor().reload());
   EXPECT_EQ(count(EventType::config_reloaded), 1);
   tick_at(6);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, WhoeverTypedDuringAStallIsNotEnded) {
+  log_in(kStart);
+  tick_at(0);
+  source_.seen.last_input = at(25);
+  wake_at(30);
+  tick_at(34.9);
+  EXPECT_EQ(terminator_.seized, 0);
+  tick_at(35);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, WhoeverWasIdleIsEndedOnceEverythingIsReadAgain) {
+  log_in(kStart);
+  tick_at(0);
+  const int before = source_.scans;
+  wake_at(30);
+  EXPECT_GT(source_.scans, before);
+  tick_at(31.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(33);
+  EXPECT_EQ(terminator_.hung_up, 1);
+  EXPECT_EQ(count(EventType::terminated), 1);
+}
+
+// The machine slept, and with it the sshd that has a key to deliver.
+TEST_F(MonitorTest, AKeyThatWaitedThroughTheStallStillCounts) {
+  log_in(kStart);
+  tick_at(0);
+  wake_at(30'000);
+  source_.seen.last_input = at(30'001);
+  tick_at(30'010.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  EXPECT_TRUE(events_.back().type == EventType::session_started);
+  tick_at(30'011);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, ASessionThatPassedItsLimitInItsSleepIsWarnedFirst) {
+  set_policy("mode = \"enforce\"\nwarn = \"4s\"\n", "10s");
+  ASSERT_TRUE(monitor().reload());
+  log_in(kStart);
+  tick_at(0);
+  wake_at(30'000);
+  tick_at(30'003);
+  EXPECT_EQ(count(EventType::warned), 1);
+  tick_at(30'004.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(30'006);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+// A reload that waited in the daemon's own queue is taken before anything is decided.
+TEST_F(MonitorTest, APolicyThatChangedDuringTheStallRules) {
+  log_in(kStart);
+  tick_at(0);
+  set_policy("mode = \"enforce\"\nwarn = \"0s\"\n", "1h");
+  wake_at(30);
+  ASSERT_TRUE(monitor().reload());
+  tick_at(60);
+  EXPECT_EQ(terminator_.hung_up, 0);
+}
+
+TEST_F(MonitorTest, AuditReportsNothingThatAStallMadeUp) {
+  set_policy("mode = \"audit\"\n", "10s");
+  ASSERT_TRUE(monitor().reload());
+  log_in(kStart);
+  tick_at(0);
+  source_.seen.last_input = at(25);
+  wake_at(30);
+  tick_at(34.9);
+  EXPECT_EQ(count(EventType::would_terminate), 0);
+  tick_at(35);
+  EXPECT_EQ(count(EventType::would_terminate), 1);
+}
+
+// The daemon is stopped in the middle of a turn, between its scan and its decision.
+TEST_F(MonitorTest, WhatWasReadBeforeAStopIsReadAgainBeforeTheDecision) {
+  log_in(kStart);
+  tick_at(0);
+  terminator_.on_seize = [this] {
+    clock_.set(at(25));
+    source_.seen.last_input = at(20);
+  };
+  tick_at(10);
+  EXPECT_EQ(terminator_.seized, 1);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  terminator_.on_seize = {};
+  tick_at(29.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(30);
   EXPECT_EQ(terminator_.hung_up, 1);
 }
 
