@@ -2,62 +2,24 @@
 // The reader of sshd_config on any bytes at all. An input is up to three files and an option of the
 // command line, each ended by 0x1e (record separator); the first is sshd_config, the others are
 // what "Include /a" and "Include /b" find.
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "fuzz_tree.h"
 #include "limits/sshd_config.h"
 
 namespace {
 
 using namespace idlewarden;
-
-// The files are held in memory, removed with the process.
-class Tree {
- public:
-  Tree() {
-    char made[] = "/dev/shm/idlewarden-fuzz.XXXXXX";
-    if (::mkdtemp(made) == nullptr) std::abort();
-    path_ = made;
-  }
-  ~Tree() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-  void write(const char* name, std::string_view content) const {
-    const int fd = ::open((path_ + name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0 || ::write(fd, content.data(), content.size()) < 0) std::abort();
-    ::close(fd);
-  }
-
- private:
-  std::string path_;
-};
-
-std::string_view take_part(std::string_view& input) {
-  const std::size_t end = input.find('\x1e');
-  const std::string_view part = input.substr(0, end);
-  input.remove_prefix(end == std::string_view::npos ? input.size() : end + 1);
-  return part;
-}
+using namespace idlewarden::fuzz;
 
 void use(const SshdConfig& config, const SshdConnection& connection) {
   const SshdEffective effective = config.resolve(connection);
-  if (effective.interval < Seconds(0) || effective.count_max < 0) std::abort();
+  require(effective.interval >= Seconds(0) && effective.count_max >= 0);
   for (const Kind kind : {Kind::ssh, Kind::ssh_nopty}) {
-    for (const LimitSource& source : config.limits(connection, kind)) {
-      // What is said of a line has a reason, a limit is a time, and others' text is printable.
-      if (source.reason.empty() || source.used) std::abort();
-      if (source.limit && *source.limit <= Seconds(0)) std::abort();
-      if (source.text.find('\x1b') != std::string::npos) std::abort();
-      if (source.reason.find('\x1b') != std::string::npos) std::abort();
-    }
+    require_explained(config.limits(connection, kind));
   }
 }
 
@@ -74,8 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const auto config = SshdConfig::load(Root(tree.path()), "/sshd_config", options);
   if (!config) {
-    if (config.error().what.empty() || config.error().text().find('\x1b') != std::string::npos)
-      std::abort();
+    require_sound(config.error());
     return 0;
   }
   use(*config, {});
