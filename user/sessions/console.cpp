@@ -102,6 +102,7 @@ std::optional<TtyName> tty_name(const std::vector<TtyDriver>& drivers, const Tty
 }
 
 Result<bool> is_login_prompt(const Procfs& procfs, const Leader& leader) {
+  if (leader.uid != 0) return false;
   const auto program = program_of(procfs, leader.pid);
   if (!program) return std::unexpected(program.error());
   if (!is_any_of(*program, kPrompts)) return false;
@@ -114,7 +115,7 @@ Result<bool> is_login_prompt(const Procfs& procfs, const Leader& leader) {
 Result<bool> is_console_login(const Procfs& procfs, const Leader& leader) {
   const auto program = program_of(procfs, leader.pid);
   if (!program) return std::unexpected(program.error());
-  if (is_any_of(*program, kGettys)) return false;
+  if (is_any_of(*program, kGettys) && leader.uid == 0) return false;
   if (is_any_of(*program, kPrompts)) {
     const auto prompt = is_login_prompt(procfs, leader);
     if (!prompt) return std::unexpected(prompt.error());

@@ -34,7 +34,7 @@ std::optional<TtyName> tty_name(const std::vector<TtyDriver>& drivers, const Tty
 // Whether the leader is the program that asks for a name and a password (login(1); telnetd starts
 // it too), and has not let anybody in yet. It has once it has a login uid that its parent does not
 // have, or once another process group than its own is in the foreground: on some distributions it
-// stays the leader and the shell is its child.
+// stays the leader and the shell is its child. It runs as root: what a user calls "login" is none.
 Result<bool> is_login_prompt(const Procfs& procfs, const Leader& leader);
 
 // Whether somebody is logged in at this console or serial line. A getty, a login prompt, an X

@@ -15,6 +15,8 @@
 namespace idlewarden {
 namespace {
 
+constexpr Nanoseconds kBecomesAShell = Seconds(10);
+
 bool is_gone(const Error& error) {
   return error.code == ENOENT || error.code == ESRCH;
 }
@@ -39,7 +41,7 @@ Resolver::Resolver(Procfs procfs, SessionScope scope)
 
 Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, Session& session) {
   const auto standing =
-      leader.tty->is_pts() ? resolve_pts(leader, session) : resolve_console(leader, session);
+      leader.tty->is_pts() ? resolve_pts(leader, now, session) : resolve_console(leader, session);
   if (!standing && !is_gone(standing.error())) {
     tell(standing.error(),
          "some terminals are not watched, because it cannot be told whose they are");
@@ -54,10 +56,15 @@ Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now,
   return standing;
 }
 
-Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, Session& session) {
+Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, BootTime now,
+                                                 Session& session) {
   const auto executable = procfs_.executable(leader.pid);
   if (!executable) return std::unexpected(executable.error());
-  if (find_program(scope_.hosts, *executable) != nullptr) return Standing::not_yet;
+  // The child of an sshd that is about to become the shell. A shell that only has the name (a copy
+  // mounted there in a namespace of the user's own, a preloaded library) keeps it for longer.
+  if (find_program(scope_.hosts, *executable) != nullptr && now - leader.start < kBecomesAShell) {
+    return Standing::not_yet;
+  }
 
   const auto host = find_host(procfs_, scope_.hosts, leader.parent, *leader.tty);
   if (!host) return std::unexpected(host.error());

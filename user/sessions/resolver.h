@@ -36,7 +36,7 @@ class Resolver {
   std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
 
  private:
-  Result<Standing> resolve_pts(const Leader& leader, Session& session);
+  Result<Standing> resolve_pts(const Leader& leader, BootTime now, Session& session);
   Result<Standing> resolve_console(const Leader& leader, Session& session);
   Result<void> add_connection(const HostProcess& host, Session& session);
   bool in_scope(const HostProcess& host) const;

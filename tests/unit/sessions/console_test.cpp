@@ -69,6 +69,7 @@ struct ConsoleLogin : ::testing::Test {
               .loginuid = loginuid});
     leader.loginuid = loginuid;
     leader.foreground_pgrp = foreground;
+    leader.uid = leaders_uid;
     const auto result = is_console_login(proc.procfs(), leader);
     EXPECT_TRUE(result) << result.error().text();
     return result.value_or(false);
@@ -79,6 +80,7 @@ struct ConsoleLogin : ::testing::Test {
   Leader leader;
   std::string comm = "some";
   std::optional<uid_t> parents_loginuid;
+  uid_t leaders_uid = 0;
 };
 
 TEST_F(ConsoleLogin, AGettyIsNone) {
@@ -90,6 +92,12 @@ TEST_F(ConsoleLogin, AGettyIsNone) {
 
 TEST_F(ConsoleLogin, ThePromptOfLoginIsNone) {
   EXPECT_FALSE(login("/usr/bin/login", std::nullopt));
+}
+
+TEST_F(ConsoleLogin, WhatAUserCallsAGettyIsTheUsersShell) {
+  leaders_uid = 1000;
+  EXPECT_TRUE(login("/home/mallory/agetty", 1000));
+  EXPECT_TRUE(login("/home/mallory/login", 1000));
 }
 
 TEST_F(ConsoleLogin, AnInheritedLoginUidIsNone) {

@@ -118,9 +118,20 @@ TEST_F(SessionTableTest, ATerminalInsideIsNoSession) {
 
 TEST_F(SessionTableTest, NotBeforeTheHostProgramBecameTheShell) {
   shell(kShell, "/usr/sbin/sshd");
-  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(50)).started, IsEmpty());
+  EXPECT_THAT(table.update({fresh(49)}, second(50)).started, IsEmpty());
   shell(kShell);
-  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).started, SizeIs(1));
+  EXPECT_THAT(table.update({fresh(49)}, second(52)).started, SizeIs(1));
+}
+
+TEST_F(SessionTableTest, AShellThatHasAHostProgramsNameIsOneAllTheSame) {
+  shell(kShell, "/usr/sbin/sshd", "sshd");
+  EXPECT_THAT(table.update({fresh(49)}, second(50)).started, IsEmpty());
+  EXPECT_THAT(table.update({fresh(49)}, second(60)).started, SizeIs(1));
+}
+
+TEST_F(SessionTableTest, AUsersProgramIsNoLoginPromptWhateverItIsCalled) {
+  shell(kShell, "/home/mallory/login", "login");
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3, 1000)}, second(50)).started, SizeIs(1));
 }
 
 TEST_F(SessionTableTest, WhatCannotBeResolvedIsTriedAgain) {
