@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "base/procfs.h"
 #include "base/unique_fd.h"
 #include "e2e/e2e.h"
 
@@ -31,6 +32,20 @@ TEST_P(DaemonProgram, AuditEndsNothingAndReportsOnce) {
   EXPECT_EQ(monitor.events("would_terminate").size(), 1U);
   EXPECT_TRUE(monitor.events("terminated").empty());
   EXPECT_TRUE(monitor.events("warned").empty());
+}
+
+TEST_P(DaemonProgram, KeepsOnlyTheCapabilitiesItUses) {
+  MonitorProcess monitor(watching(kAudit));
+  const auto read = Procfs().read(std::to_string(monitor.process().pid()) + "/status");
+  ASSERT_TRUE(read) << read.error().text();
+  const std::string& status = *read;
+  // SYS_ADMIN, SYS_PTRACE, KILL, DAC_OVERRIDE (linux/capability.h)
+  constexpr unsigned long kNeeded = 1UL << 21 | 1UL << 19 | 1UL << 5 | 1UL << 1;
+  for (const char* set : {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"}) {
+    const auto at = status.find(std::string(set) + ":\t");
+    ASSERT_NE(at, std::string::npos) << status;
+    EXPECT_EQ(std::stoul(status.substr(at + 8), nullptr, 16) & ~kNeeded, 0U) << set;
+  }
 }
 
 TEST_P(DaemonProgram, ShowsSessionsAndMetrics) {

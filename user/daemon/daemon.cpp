@@ -16,6 +16,7 @@
 
 #include "daemon/loop.h"
 #include "daemon/monitor.h"
+#include "daemon/privileges.h"
 #include "daemon/version.h"
 #include "enforce/terminate.h"
 #include "kernel/backends.h"
@@ -92,6 +93,7 @@ class Daemon {
 };
 
 std::expected<void, StartFailure> Daemon::start() {
+  if (const auto kept = keep_only_needed_capabilities(); !kept) return cannot_start(kept.error());
   if (const auto opened = open_policy(); !opened) return opened;
   // Signals are blocked before the servers' threads exist, so that all of them inherit it.
   if (const auto wired = wire_loop(); !wired) return cannot_start(wired.error());
