@@ -38,7 +38,7 @@ class MonitorProcess {
   std::string metrics() const;  // GET /metrics through the socket
   std::string socket() const { return dir_.path() + "/socket"; }
   std::string log() const;
-  Process& process() { return *process_; }
+  Process& process() const { return *process_; }
 
  private:
   TempDir dir_;

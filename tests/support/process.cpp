@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -150,6 +151,13 @@ void PtyProcess::read_all() {
 void PtyProcess::type(const std::string& keys) {
   if (::write(master_, keys.data(), keys.size()) != static_cast<ssize_t>(keys.size())) {
     throw std::system_error(errno, std::generic_category(), "typing");
+  }
+}
+
+void PtyProcess::resize(unsigned short rows, unsigned short columns) {
+  const winsize size{.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+  if (::ioctl(master_, TIOCSWINSZ, &size) != 0) {
+    throw std::system_error(errno, std::generic_category(), "resizing a terminal");
   }
 }
 

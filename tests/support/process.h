@@ -57,6 +57,7 @@ class PtyProcess {
 
   pid_t pid() const noexcept { return pid_; }
   void type(const std::string& keys);
+  void resize(unsigned short rows, unsigned short columns);  // the window; the process is told
   // What a terminal would answer by itself when it reads `query` in the output.
   void answer(const std::string& query, const std::string& reply);
   std::string output() const;

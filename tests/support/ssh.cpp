@@ -99,10 +99,11 @@ std::vector<std::string> SshServer::client(const Account& account,
 }
 
 SshLogin::SshLogin(const SshServer& server, const Account& account,
-                   const std::vector<std::string>& options)
+                   const std::vector<std::string>& options, const Terminal& terminal)
     : asked_(std::chrono::steady_clock::now()) {
+  const auto client = server.client(account, options);
   terminal_ =
-      std::make_unique<PtyProcess>(server.client(account, options),
+      std::make_unique<PtyProcess>(terminal ? terminal(client) : client,
                                    std::map<std::string, std::string>{{"TERM", "xterm-256color"}});
   if (!terminal_->wait_for(kPrompt, 60s)) {
     throw std::runtime_error("no prompt; client:\n" + terminal_->output() + "\nserver:\n" +

@@ -3,6 +3,7 @@
 // clients on ptys. Inside a private host (support/private_host.h) only.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,8 +37,10 @@ class SshServer {
 // A person at an ssh client: logs in, waits for the prompt.
 class SshLogin {
  public:
+  // `terminal` makes of the client's command line that of a terminal in which the client runs.
+  using Terminal = std::function<std::vector<std::string>(std::vector<std::string> client)>;
   SshLogin(const SshServer& server, const Account& account,
-           const std::vector<std::string>& options = {});
+           const std::vector<std::string>& options = {}, const Terminal& terminal = {});
 
   PtyProcess& terminal() { return *terminal_; }
   SteadyTime asked() const noexcept { return asked_; }        // before the client was started
