@@ -99,17 +99,10 @@ std::vector<std::vector<std::string>> entries(const Root& root, const std::strin
 }
 
 std::optional<Account> account_by_file(const Root& root, const std::string& user) {
-  for (const std::vector<std::string>& entry : entries(root, "/etc/passwd", 7)) {
-    const auto uid = number(entry[2]);
-    const auto gid = number(entry[3]);
-    if (entry[0] != user || !uid || !gid) continue;
-    return Account{.name = user,
-                   .uid = *uid,
-                   .gid = *gid,
-                   .home = entry[5],
-                   .shell = shell_or_default(entry[6])};
-  }
-  return std::nullopt;
+  std::vector<Account> all = local_accounts(root);
+  const auto found = std::ranges::find(all, user, &Account::name);
+  if (found == all.end()) return std::nullopt;
+  return std::move(*found);
 }
 
 bool is_member(const std::string& members, const std::string& user) {
@@ -130,6 +123,21 @@ std::vector<std::string> groups_by_file(const Root& root, const std::string& use
 }
 
 }  // namespace
+
+std::vector<Account> local_accounts(const Root& root) {
+  std::vector<Account> all;
+  for (const std::vector<std::string>& entry : entries(root, "/etc/passwd", 7)) {
+    const auto uid = number(entry[2]);
+    const auto gid = number(entry[3]);
+    if (!uid || !gid) continue;
+    all.push_back({.name = entry[0],
+                   .uid = *uid,
+                   .gid = *gid,
+                   .home = entry[5],
+                   .shell = shell_or_default(entry[6])});
+  }
+  return all;
+}
 
 std::optional<Account> find_account(const Root& root, const std::string& user) {
   if (!root.is_host()) return account_by_file(root, user);

@@ -29,6 +29,9 @@ struct Account {
 // nullopt: not known there (or NSS does not answer).
 std::optional<Account> find_account(const Root& root, const std::string& user);
 
+// Those that stand in the tree's etc/passwd itself, in its order.
+std::vector<Account> local_accounts(const Root& root);
+
 // By uid on the host; if NSS does not know it: its digits as the name, and nothing else.
 Account account_of(uid_t uid);
 

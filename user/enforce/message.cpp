@@ -26,7 +26,8 @@ std::string source_of(const Observation& o, Cause cause) {
     return v.rule ? fmt::format("max_session of rule {}", *v.rule) : "max_session";
   }
   if (const LimitSource* source = v.used_source(); source && !source->where.file.empty()) {
-    return fmt::format("{} ({})", source->directive, source->where.text());
+    const Where line{.file = source->where.file, .line = source->where.line};
+    return fmt::format("{} at {}", source->directive, line.text());
   }
   return v.decided_by ? std::string(to_string(*v.decided_by)) : "idlewarden";
 }

@@ -33,6 +33,7 @@ struct LimitSource {
   bool used = false;             // this one is the limit
   bool conditional = false;      // stands under a condition that was not decided
   std::string reason;            // "5m x 2", or why it lost
+  bool malformed = false;        // its value is none that its program understands, as TMOUT=5m
 };
 
 // Whose limit is asked for: a live session, or one that `explain` imagines.

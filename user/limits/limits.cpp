@@ -126,6 +126,11 @@ const Policy& Limits::policy() const noexcept {
   return impl_->policy;
 }
 
+Limits Limits::with(const Root& root, Policy policy) {
+  return Limits(std::make_unique<Impl>(root, std::string(), PolicyOverrides{}, std::move(policy),
+                                       HostReadings(root)));
+}
+
 Verdict Limits::resolve(const Subject& subject, WallTime wall) const {
   const Policy& policy = impl_->policy;
   Verdict verdict;
@@ -161,9 +166,11 @@ Verdict Limits::resolve(const Subject& subject, WallTime wall) const {
 }
 
 Result<void> Limits::reload() {
-  auto policy = load_policy(impl_->root, impl_->file, impl_->overrides);
-  if (!policy) return std::unexpected(policy.error());
-  impl_->policy = *std::move(policy);
+  if (!impl_->file.empty()) {
+    auto policy = load_policy(impl_->root, impl_->file, impl_->overrides);
+    if (!policy) return std::unexpected(policy.error());
+    impl_->policy = *std::move(policy);
+  }
   impl_->host.reload();
   return {};
 }
@@ -176,6 +183,7 @@ std::vector<std::string> Limits::files() const {
   std::set<std::string> all = impl_->host.files();
   const std::string tree = impl_->root.is_host() ? "" : impl_->root.directory();
   for (const std::string& file : impl_->policy.files) all.insert(tree + file);
+  if (impl_->file.empty()) return {all.begin(), all.end()};
   all.insert(tree + impl_->file);  // even if it is yet to come
   all.insert(tree + std::filesystem::path(impl_->file).replace_filename("policies.d").string());
   return {all.begin(), all.end()};

@@ -22,6 +22,8 @@ class Limits {
   // session of that sshd. `overrides` are the command line's.
   static Result<Limits> load(const Root& root, const std::string& policy_file,
                              const PolicyOverrides& overrides = {});
+  // With a policy that is in no file: reload() keeps it.
+  static Limits with(const Root& root, Policy policy);
   ~Limits();
   Limits(Limits&&) noexcept;
   Limits& operator=(Limits&&) noexcept;

@@ -249,6 +249,7 @@ void stop_idle_session(Assignment assignment, LogindTimes& times) {
   const auto span = parse_time_span(assignment.value);
   if (!span) {
     source.reason = "no time span, so logind ignores the line";
+    source.malformed = true;
     times.overruled.push_back(std::move(source));
     return;
   }

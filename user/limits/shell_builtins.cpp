@@ -36,6 +36,7 @@ int Interpreter::note(const Value& value, int line, const std::string& fate) {
     Timeout timeout = timeout_of(dialect_, value.text);
     finding.source.limit = timeout.limit;
     finding.source.reason = std::move(timeout.reason);
+    finding.source.malformed = timeout.malformed;
   } else {
     finding.source.reason = no_value(value);
     finding.undecided = value.kind != Value::Kind::unset;

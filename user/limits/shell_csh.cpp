@@ -27,6 +27,7 @@ constexpr std::size_t kMaxRounds = 300;
 struct Minutes {
   std::optional<Seconds> limit;
   std::string reason;
+  bool malformed = false;
 };
 
 // tcsh takes the digits that the first word starts with.
@@ -34,7 +35,8 @@ Minutes minutes_of(const std::string& text) {
   long minutes = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), minutes);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return {std::nullopt, printable(text) + " is no number of minutes: write set autologout=15"};
+    return {std::nullopt, printable(text) + " is no number of minutes: write set autologout=15",
+            true};
   }
   if (minutes <= 0 || minutes > INT_MAX / 60) {
     return {std::nullopt, printable(text) + " means no limit"};
@@ -342,6 +344,7 @@ class CshPass {
                             : minutes_of(value.text);
       finding.source.limit = minutes.limit;
       finding.source.reason = minutes.reason;
+      finding.source.malformed = minutes.malformed;
       value.source = findings_.add(finding);
       findings_.at(value.source).fate = !state_.alive                   ? state_.why_not
                                         : variable.readonly == Tri::yes ? "autologout is read-only"

@@ -69,7 +69,8 @@ void Interpreter::import(State& state, const std::string& name, const std::strin
                       .where = where,
                       .text = line,
                       .limit = timeout.limit,
-                      .reason = timeout.reason};
+                      .reason = timeout.reason,
+                      .malformed = timeout.malformed};
     value.source = findings_.add(finding);
   }
   Variable& variable = state.at(name);

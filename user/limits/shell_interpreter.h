@@ -25,6 +25,7 @@ inline constexpr const char* kWatched = "TMOUT";
 struct Timeout {
   std::optional<Seconds> limit;
   std::string reason;
+  bool malformed = false;
 };
 Timeout timeout_of(Dialect dialect, const std::string& text);
 

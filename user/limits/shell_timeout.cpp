@@ -48,7 +48,8 @@ Timeout timeout_of(Dialect dialect, const std::string& text) {
     return {std::nullopt,
             fmt::format("{} is no number of seconds{}: {}", printable(text),
                         number && *number > 0 ? fmt::format(" (bash would take {})", *number) : "",
-                        advice(text))};
+                        advice(text)),
+            true};
   }
   // The others compute it; a name in it is 0 until somebody sets it.
   const ArithmeticScope constants{.leading_zero_is_octal = false,
@@ -59,7 +60,7 @@ Timeout timeout_of(Dialect dialect, const std::string& text) {
   const Number number = dos ? Number() : evaluate_arithmetic(trimmed, constants);
   if (number) return judged(text, *number);
   return {std::nullopt,
-          fmt::format("{} is no number of seconds: {}", printable(text), advice(text))};
+          fmt::format("{} is no number of seconds: {}", printable(text), advice(text)), true};
 }
 
 namespace {

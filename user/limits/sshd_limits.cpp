@@ -65,20 +65,26 @@ LimitSource client_alive(const SshdVisit& interval, const SshdVisit* count_max) 
   }
   const std::int64_t product = std::int64_t{seconds} * std::max(1, count);
   source.limit = Seconds(std::min<std::int64_t>(product, INT_MAX));
-  source.reason = count == 0 ? fmt::format(
-                                   "{}, CountMax 0 (OpenSSH before 8.2 ended an idle session then; "
-                                   "since 8.2 it never does)",
-                                   spelled)
+  source.reason = count == 0 ? fmt::format("{} as before OpenSSH 8.2", spelled)
                              : fmt::format("{} x {}", spelled, count);
   return source;
 }
 
 LimitSource count_max_source(const SshdVisit& count_max, const SshdVisit* interval) {
   LimitSource source = source_of(count_max);
-  source.reason = interval == nullptr
-                      ? "says nothing without ClientAliveInterval"
-                      : fmt::format("multiplies ClientAliveInterval of {}",
-                                    place(*interval->statement, *count_max.statement));
+  const bool checks = interval != nullptr && interval->directive->value > 0;
+  if (!checks) {
+    source.reason = "says nothing without ClientAliveInterval";
+  } else if (count_max.directive->value == 0) {
+    source.reason = fmt::format(
+        "before OpenSSH 8.2 it ended a session after ClientAliveInterval of {}; since then it "
+        "turns "
+        "that off",
+        place(*interval->statement, *count_max.statement));
+  } else {
+    source.reason = fmt::format("multiplies ClientAliveInterval of {}",
+                                place(*interval->statement, *count_max.statement));
+  }
   return source;
 }
 

@@ -9,6 +9,7 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "report/render.h"
+#include "report/wrap.h"
 
 namespace idlewarden {
 namespace {
@@ -43,12 +44,6 @@ std::string place(const LimitSource& source) {
   return source.where.line > 0 ? fmt::format("{}:{}", file, source.where.line) : file;
 }
 
-// Characters, not bytes: what a column is wide.
-std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
 using Row = std::array<std::string, 5>;
 
 Row row(const LimitSource& source) {
@@ -65,13 +60,14 @@ std::string table(const std::vector<LimitSource>& sources) {
   for (const LimitSource& source : sources) rows.push_back(row(source));
   std::array<std::size_t, 5> widths{};
   for (const Row& cells : rows) {
-    for (std::size_t i = 0; i < cells.size(); ++i) widths[i] = std::max(widths[i], width(cells[i]));
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      widths[i] = std::max(widths[i], columns(cells[i]));
   }
   std::string out;
   for (const Row& cells : rows) {
     std::string line;
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      line += cells[i] + std::string(widths[i] - width(cells[i]) + 2, ' ');
+      line += cells[i] + std::string(widths[i] - columns(cells[i]) + 2, ' ');
     }
     line.erase(line.find_last_not_of(' ') + 1);
     out += "\n" + line;

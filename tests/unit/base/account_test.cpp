@@ -32,6 +32,7 @@ TEST(Account, OfAnotherTree) {
   EXPECT_EQ(alice->shell, "/bin/zsh");
   EXPECT_THAT(group_names(root, "alice", alice->gid), ElementsAre("alice", "wheel"));
   EXPECT_THAT(group_names(root, "nobody", 65534), ElementsAre("65534"));
+  EXPECT_THAT(local_accounts(root), ElementsAre(testing::Field(&Account::name, "root"), *alice));
   EXPECT_FALSE(find_account(root, "bad"));
   EXPECT_FALSE(find_account(root, "short"));
   EXPECT_FALSE(find_account(root, "mallory"));

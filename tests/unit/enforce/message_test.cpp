@@ -22,11 +22,11 @@ TEST_F(Message, SaysWhoWhereAndHowLong) {
   subject_.verdict.decided_by = Origin::sshd_config;
   LimitSource& source = subject_.verdict.sources.emplace_back();
   source.directive = "ClientAliveInterval";
-  source.where = {"/etc/ssh/sshd_config", 12, 0};
+  source.where = {"/etc/ssh/sshd_config", 12, 1};
   source.used = true;
   EXPECT_EQ(render("{user} on {tty}: idle {idle} of {limit}, {left} left ({source})"),
-            "\r\nalice on pts/3: idle 9m of 10m, 59s left (ClientAliveInterval "
-            "(/etc/ssh/sshd_config:12))\r\n");
+            "\r\nalice on pts/3: idle 9m of 10m, 59s left (ClientAliveInterval at "
+            "/etc/ssh/sshd_config:12)\r\n");
 }
 
 TEST_F(Message, LeavesWhatItDoesNotKnow) {
