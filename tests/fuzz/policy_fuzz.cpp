@@ -20,7 +20,7 @@ constexpr const char* kGood = "[[rule]]\nname = \"all\"\nlimit = \"10m\"\n";
 
 void require_sensible(const Verdict& verdict) {
   require(!verdict.limit || *verdict.limit > Seconds(0));
-  require(verdict.limit.has_value() == verdict.decided_by.has_value());
+  require(!verdict.limit || verdict.decided_by);
   require(verdict.warn >= Seconds(0) && verdict.grace >= Seconds(0));
   require(!verdict.limit || verdict.warn * 2 <= *verdict.limit);
   require_explained(verdict.sources);

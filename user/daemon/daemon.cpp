@@ -70,6 +70,7 @@ class Daemon {
   std::expected<void, StartFailure> open_policy();
   Result<void> wire_loop();
   Result<void> open_servers();
+  Result<void> open_metrics(const SnapshotProvider& provider);
   Result<void> open_kernel();
   void compose();
   void turn();
@@ -193,11 +194,28 @@ Result<void> Daemon::open_servers() {
   auto on_socket = serve_unix(options_.socket, provider, *reporter_);
   if (!on_socket) return std::unexpected(on_socket.error());
   unix_server_ = std::move(*on_socket);
-  if (const auto& listen = limits_->policy().metrics_listen) {
-    auto on_tcp = serve_metrics(*listen, provider);
-    if (!on_tcp) return std::unexpected(on_tcp.error());
-    metrics_server_ = std::move(*on_tcp);
-    reporter_->info(fmt::format("metrics on http://{}/metrics", metrics_server_->address()));
+  return open_metrics(provider);
+}
+
+// A socket that the service manager passed is used whatever the policy says: where it passes one
+// this process may not open its own.
+Result<void> Daemon::open_metrics(const SnapshotProvider& provider) {
+  auto passed = listen_passed();
+  if (!passed) return std::unexpected(passed.error());
+  const auto& wanted = limits_->policy().metrics_listen;
+  if (!*passed && !wanted) return {};
+  auto served =
+      *passed ? serve_metrics(std::move(**passed), provider) : serve_metrics(*wanted, provider);
+  if (!served) return std::unexpected(served.error());
+  metrics_server_ = std::move(*served);
+  const std::string address = metrics_server_->address();
+  reporter_->info(fmt::format("metrics on http://{}/metrics", address));
+  if (*passed && wanted != address) {
+    reporter_->warning(
+        fmt::format("the policy's metrics.listen = \"{}\" has no effect here: the "
+                    "service manager listens on {} (systemctl edit "
+                    "idlewarden.socket)",
+                    wanted.value_or("none"), address));
   }
   return {};
 }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/listen.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <systemd/sd-daemon.h>
 
 #include <algorithm>
 #include <charconv>
@@ -138,13 +140,34 @@ Result<Listener> listen_tcp(const std::string& address) {
   }
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
   UniqueFd fd(::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd) return fail_errno("cannot make a socket for " + address);
+  if (!fd) {
+    auto error = fail_errno("cannot make a socket for " + address).error();
+    // RestrictAddressFamilies=, systemd.exec(5)
+    if (error.code == EAFNOSUPPORT) error.hint = "see `systemctl status idlewarden.socket`";
+    return std::unexpected(std::move(error));
+  }
   const int on = 1;
   ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);  // past TIME_WAIT; best effort
   if (::bind(fd.get(), found->ai_addr, found->ai_addrlen) != 0 ||
       ::listen(fd.get(), kBacklog) != 0) {
     return bind_error(address, *wanted, errno);
   }
+  std::string bound = bound_address(fd.get());
+  return Listener{.fd = std::move(fd), .address = std::move(bound), .file = nullptr};
+}
+
+Result<std::optional<Listener>> listen_passed() {
+  const int passed = ::sd_listen_fds(1);
+  if (passed < 0) return fail_errno("cannot read LISTEN_FDS", -passed);
+  if (passed == 0) return std::nullopt;
+  UniqueFd fd(SD_LISTEN_FDS_START);
+  const bool inet = ::sd_is_socket_inet(fd.get(), AF_UNSPEC, SOCK_STREAM, 1, 0) > 0;
+  if (passed != 1 || !inet) {
+    return fail("the service manager passed something else than one listening TCP socket",
+                "idlewarden.socket is to have one ListenStream=ADDRESS:PORT");
+  }
+  if (::fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0)
+    return fail_errno("cannot use the passed socket");
   std::string bound = bound_address(fd.get());
   return Listener{.fd = std::move(fd), .address = std::move(bound), .file = nullptr};
 }

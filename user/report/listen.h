@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/result.h"
@@ -35,6 +36,10 @@ struct Listener {
 
 // "127.0.0.1:9477" or "[::1]:9477"; names are not resolved. Port 0: any free one.
 Result<Listener> listen_tcp(const std::string& address);
+
+// The listening TCP socket that the service manager opened for this process (sd_listen_fds(3)), if
+// it did: so the process itself needs no network. Only the first call finds it.
+Result<std::optional<Listener>> listen_passed();
 
 // Mode 0600 from the first moment on; a missing folder is made with mode 0755. A socket that nobody
 // answers on is replaced; one that is answered is an error, and so is a file that is no socket.

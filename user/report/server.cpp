@@ -224,14 +224,19 @@ Result<std::unique_ptr<Server>> start(Result<Listener> listener, std::unique_ptr
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> serve_metrics(const std::string& listen,
+Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener,
                                               SnapshotProvider provider) {
   auto http = std::make_unique<Http>();
   add_common(*http, provider);
   http->Get("/", [](const httplib::Request&, httplib::Response& response) {
     set_text(response, 200, "idlewarden\n/metrics  for Prometheus\n/healthz  ok or 503");
   });
-  return start(listen_tcp(listen), std::move(http));
+  return start(std::move(listener), std::move(http));
+}
+
+Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
+                                              SnapshotProvider provider) {
+  return serve_metrics(listen_tcp(address), std::move(provider));
 }
 
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,

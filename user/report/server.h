@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "report/listen.h"
 #include "report/reporter.h"
 #include "report/snapshot.h"
 
@@ -28,8 +29,11 @@ class Server {
 };
 
 // GET /metrics, /healthz, / (a plain list of these). A client that sends nothing is dropped after
-// 1 s and cannot keep others waiting; at most 32 connections at a time. Port 0: any.
-Result<std::unique_ptr<Server>> serve_metrics(const std::string& listen, SnapshotProvider provider);
+// 1 s and cannot keep others waiting; at most 32 connections at a time. An address is listened on
+// as listen_tcp() does.
+Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, SnapshotProvider provider);
+Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
+                                              SnapshotProvider provider);
 
 // GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS: the table for people), /v1/status, /v1/events
 // (the last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line

@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <linux/kd.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -146,8 +145,8 @@ Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader) {
 
 Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty) {
   if (!is_virtual_console(tty)) return true;
-  // /dev as this process sees it, below the injected folder.
-  const std::string node = procfs.path(::getpid(), fmt::format("root/dev/tty{}", tty.minor));
+  // The host's /dev: this process may have one of its own without consoles (PrivateDevices=).
+  const std::string node = procfs.path(1, fmt::format("root/dev/tty{}", tty.minor));
   const UniqueFd fd(::open(node.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return fail(fmt::format("cannot open {}: {}", node, std::strerror(errno)));
   int mode = K_OFF;

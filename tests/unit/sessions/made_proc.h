@@ -70,7 +70,7 @@ class MadeProc {
   }
   void drivers(const std::string& text) const { dir_.file("tty/drivers", text); }
   // A keyboard that goes to its tty: anything that is not a virtual console's node.
-  void keyboard(const std::string& node) const { file(::getpid(), "root/dev/" + node, ""); }
+  void keyboard(const std::string& node) const { file(1, "root/dev/" + node, ""); }
   void end(pid_t pid) const {
     std::filesystem::remove_all(dir_.path() + "/" + std::to_string(pid));
   }

@@ -254,7 +254,7 @@ TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileItsKeyboardMayGoElsewhere) {
   Leader leader = leader_on_console(kShell, kInit, 4, 2);
   leader.loginuid = 0;
   EXPECT_THAT(table.update({leader}, second(50)).started, SizeIs(1));
-  std::filesystem::remove(proc.path() + "/" + std::to_string(::getpid()) + "/root/dev/tty2");
+  std::filesystem::remove(proc.path() + "/1/root/dev/tty2");
   const auto change = table.update({leader}, second(52));
   EXPECT_THAT(change.ended, SizeIs(1));
   EXPECT_THAT(change.problems, SizeIs(1));
