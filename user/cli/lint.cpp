@@ -17,6 +17,7 @@ namespace {
 struct LintArguments {
   LintOptions options;
   std::string root = "/";
+  std::string against;
   bool json = false;
 };
 
@@ -27,10 +28,24 @@ int text_width() {
   return std::clamp<int>(size.ws_col, 40, 100);
 }
 
+int hold_against(const LintHost& host, const LintArguments& arguments,
+                 const std::vector<Control>& controls) {
+  const Compliance compliance = check_controls(host, arguments.against, controls);
+  fmt::print("{}\n", arguments.json ? compliance_json(host, compliance)
+                                    : compliance_text(host, compliance, text_width()));
+  return compliance.met() ? kFine : kFindings;
+}
+
 int run_lint(const LintArguments& arguments) {
   const Root root(arguments.root);
   if (!root.is_directory("/")) {
     return complain({.what = arguments.root + " is no folder", .where = {}, .hint = {}}, kUsage);
+  }
+  if (!arguments.against.empty()) {
+    // The auditor's file, not one of the tree.
+    const auto controls = load_controls(arguments.against);
+    if (!controls) return complain(controls.error(), kUsage);
+    return hold_against(look_at_host(root, arguments.options), arguments, *controls);
   }
   const LintHost host = look_at_host(root, arguments.options);
   const std::vector<LintFinding> findings = lint(host);
@@ -56,6 +71,10 @@ void add_lint(CLI::App& app, int& status) {
   command->add_option("--root", arguments->root, "Read this tree as /")
       ->type_name("DIR")
       ->capture_default_str();
+  command
+      ->add_option("--against", arguments->against,
+                   "Say whether this host meets the [[control]]s of this file")
+      ->type_name("FILE");
   command->add_flag("--json", arguments->json, "For machines");
   command->callback([arguments, &status] { status = run_lint(*arguments); });
 }

@@ -90,42 +90,41 @@ std::string way_out(const LintShell& shell, Seconds limit) {
         "shell alike.",
         shell.name, format_duration(limit));
   }
-  if (shell.counts_minutes) return plain(shell, limit) + " in /etc/csh.login";
+  if (shell.counts_minutes) return plain(shell, limit) + " in /etc/csh.login.";
   if (shell.name.find("zsh") != std::string::npos) {
-    return plain(shell, limit) + " in /etc/zsh/zshenv (/etc/zshenv)";
+    return plain(shell, limit) + " in /etc/zsh/zshenv or /etc/zshenv.";
   }
-  return plain(shell, limit) + " in a file that it reads: /etc/profile";
+  return plain(shell, limit) + " in /etc/profile.";
 }
 
 // Shells that go without what others have.
 void lint_left_out(const LintHost& host, const LimitSource& source, LintReport& report) {
   std::vector<std::string> offered;
+  std::vector<std::string> used;
+  std::string fix;
   for (const LintShell& shell : host.shells) {
     if (any_limit(shell.times)) continue;
     if (shell.users.empty()) {
       offered.push_back(shell.name);
-      continue;
+    } else {
+      used.push_back(fmt::format(
+          "{} (the shell of {}), which {}", shell.name, listed(shell.users),
+          shell.has_timeout ? "gets no limit from any file that it reads" : "knows no TMOUT"));
+      fix += (fix.empty() ? "" : " ") + way_out(shell, *source.limit);
     }
-    LintFinding finding;
-    finding.id = "tmout-not-all-shells";
-    finding.severity = report.weakness({Kind::ssh, Kind::console});
-    finding.where = source.where;
-    finding.where.column = 0;
-    finding.text = source.text;
-    finding.does = fmt::format(
-        "Nothing for {}, the shell of {}: it {}.", shell.name, listed(shell.users),
-        shell.has_timeout ? "gets no limit from any file that it reads" : "knows no TMOUT");
-    finding.fix = way_out(shell, *source.limit);
-    report.add(std::move(finding));
+  }
+  if (!used.empty()) {
+    report.add("tmout-not-all-shells", report.weakness({Kind::ssh, Kind::console}), source,
+               fmt::format("Nothing in {}.", fmt::join(used, ", nor in ")), std::move(fix));
   }
   if (offered.empty()) return;
-  report.add(
-      {.id = "tmout-not-in-offered-shells",
-       .severity = Severity::info,
-       .where = {"/etc/shells"},
-       .text = {},
-       .does = fmt::format("Lets everybody choose (chsh) a shell without it: {}.", listed(offered)),
-       .fix = "Take out what nobody needs."});
+  report.add({.id = "tmout-not-in-offered-shells",
+              .severity = Severity::info,
+              .where = {"/etc/shells"},
+              .text = {},
+              .does = fmt::format("Lets everybody choose (chsh) a shell without a limit: {}.",
+                                  listed(offered)),
+              .fix = "Take out what nobody needs."});
 }
 
 // The shells obey their users; idlewarden keeps to the system's limit.
@@ -198,7 +197,7 @@ void lint_shell(const LintShell& shell, LintReport& report) {
 void lint_shells(const LintHost& host, LintReport& report) {
   const LimitSource* first = nullptr;
   for (const LintShell& shell : host.shells) {
-    lint_shell(shell, report);
+    if (!shell.users.empty()) lint_shell(shell, report);
     const LimitSource* const found = certain_limit(shell.times);
     if (found != nullptr && first == nullptr) first = found;
   }

@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/result.h"
 #include "kernel/activity_source.h"
+#include "limits/control.h"
 #include "limits/limit.h"
 
 namespace idlewarden {
@@ -69,6 +70,7 @@ struct Policy {
   bool metrics_per_session = false;
   std::vector<std::string> host_executables;  // [sessions] hosts, added to the built-in ones
   std::vector<Rule> rules;
+  std::vector<Control> controls;   // for lint --against
   std::vector<std::string> files;  // what it was read from
 };
 

@@ -69,8 +69,12 @@ class Reader {
   Apply section(std::string name, Keys keys) const;
   template <class T>
   Apply choice(T& into, std::vector<std::pair<std::string, T>> values) const;
-  Apply rules();
+  Apply amount(std::optional<std::int64_t>& into) const;
+  // An array of tables, each read by `one`.
+  using One = Result<void> (Reader::*)(const toml::table& table);
+  Apply tables(const char* written, One one);
   Result<void> rule(const toml::table& table);
+  Result<void> control(const toml::table& table);
   Keys top_level();
 
   const std::string& file_;
@@ -328,17 +332,72 @@ Apply Reader::choice(T& into, std::vector<std::pair<std::string, T>> values) con
   };
 }
 
-Apply Reader::rules() {
-  return [this](const toml::node& node) -> Result<void> {
+Apply Reader::amount(std::optional<std::int64_t>& into) const {
+  return [this, &into](const toml::node& node) -> Result<void> {
+    const auto value = seconds(node, Seconds(0));
+    if (!value) return std::unexpected(value.error());
+    into = value->count();
+    return {};
+  };
+}
+
+Apply Reader::tables(const char* written, One one) {
+  return [this, written, one](const toml::node& node) -> Result<void> {
+    const std::string hint = fmt::format("write {}", written);
     const auto* array = node.as_array();
-    if (array == nullptr) return wrong(node, "is not a list of tables", "write [[rule]]");
+    if (array == nullptr) return wrong(node, "is not a list of tables", hint);
     for (const toml::node& element : *array) {
       const auto* table = element.as_table();
-      if (table == nullptr) return wrong(element, "is not a table", "write [[rule]]");
-      if (auto result = rule(*table); !result) return result;
+      if (table == nullptr) return wrong(element, "is not a table", hint);
+      if (auto result = (this->*one)(*table); !result) return result;
     }
     return {};
   };
+}
+
+Result<void> Reader::control(const toml::table& table) {
+  Control control;
+  control.where = at(table.source());
+  std::vector<std::pair<std::string, std::string>> settings;
+  for (const std::string_view name : kControlSettings) settings.emplace_back(name, name);
+  const Keys keys{
+      {"id", text(control.id)},
+      {"title", text(control.title)},
+      {"systems", patterns(control.systems)},
+      {"requires", section("requires = { ... }", {{"setting", choice(control.setting, settings)},
+                                                  {"at_least", amount(control.at_least)},
+                                                  {"at_most", amount(control.at_most)},
+                                                  {"readonly", flag(control.readonly)},
+                                                  {"exported", flag(control.exported)}})},
+      {"intent",
+       section("intent = { ... }", {{"idle_at_most", duration(control.idle_at_most, Seconds(1))},
+                                    {"kinds", kinds(control.kinds)},
+                                    {"jobs_may_finish", flag(control.jobs_may_finish)}})},
+  };
+  if (auto result = apply(table, "[[control]]", keys); !result) return result;
+  if (control.id.empty()) return fail_at(control.where, "a control without an id", "id = \"...\"");
+  if (control.setting.empty() && !control.idle_at_most) {
+    return fail_at(control.where,
+                   fmt::format("control \"{}\" asks for nothing", printable(control.id, 60)),
+                   "give it requires = { setting = ... } or intent = { idle_at_most = ... }");
+  }
+  const bool of_tmout = control.readonly || control.exported;
+  if (of_tmout && control.setting != "TMOUT") {
+    return fail_at(control.where, "readonly and exported are only known of TMOUT",
+                   "write setting = \"TMOUT\" beside them");
+  }
+  if (control.setting.empty() && (control.at_least || control.at_most)) {
+    return fail_at(control.where, "at_least and at_most of no setting",
+                   "write setting = \"...\" beside them");
+  }
+  if (control.kinds.empty()) {
+    return fail_at(
+        control.where,
+        fmt::format("control \"{}\" is about no kind of session", printable(control.id, 60)),
+        "leave kinds out, or name one");
+  }
+  policy_.controls.push_back(std::move(control));
+  return {};
 }
 
 Result<void> Reader::rule(const toml::table& table) {
@@ -410,7 +469,8 @@ Keys Reader::top_level() {
                                          }},
                                         {"per_session", flag(policy_.metrics_per_session)}})},
       {"sessions", section("[sessions]", {{"hosts", absolute_paths(policy_.host_executables)}})},
-      {"rule", rules()},
+      {"rule", tables("[[rule]]", &Reader::rule)},
+      {"control", tables("[[control]]", &Reader::control)},
   };
 }
 
