@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a running daemon is asked: sessions, events.
 #include <fmt/format.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "cli/terminal.h"
 #include "daemon/daemon.h"
 #include "report/client.h"
 
@@ -19,15 +18,11 @@ struct QueryArguments {
   bool follow = false;
 };
 
-// 0: not a terminal, so no bound.
-int terminal_width() {
-  winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
-}
-
 int sessions(const QueryArguments& arguments) {
   const std::string target =
-      arguments.json ? "/v1/sessions" : fmt::format("/v1/sessions.txt?width={}", terminal_width());
+      arguments.json ? "/v1/sessions"
+                     : fmt::format("/v1/sessions.txt?width={}&charset={}", terminal_width(),
+                                   terminal_charset() == Charset::ascii ? "ascii" : "utf8");
   const auto answer = fetch_unix(arguments.socket, target);
   if (!answer) return complain(answer.error(), kUnreachable);
   fmt::print("{}", *answer);

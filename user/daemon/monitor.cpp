@@ -330,6 +330,7 @@ Snapshot Monitor::snapshot() const {
     const Session* session = parts_.table.find(id);
     if (session == nullptr) continue;
     const Observation o = observe(*session, watched, s.now);
+    const auto end = due(o, s.now);
     const InputSeen seen = parts_.source.input(session->tty);
     s.inputs += seen.inputs;
     s.replies += seen.replies;
@@ -337,6 +338,7 @@ Snapshot Monitor::snapshot() const {
                           .last_input = o.last_activity,
                           .idle = std::max(s.now - o.last_activity, Nanoseconds(0)),
                           .limit = limit_now(o),
+                          .left = end ? std::optional(end->at - s.now) : std::nullopt,
                           .verdict = watched.verdict,
                           .state = parts_.warden.state(id)});
   }

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "limits/limit.h"
+#include "report/columns.h"
 #include "report/snapshot.h"
 
 namespace idlewarden {
@@ -15,7 +16,7 @@ std::string sessions_json(const Snapshot& snapshot);
 std::string status_json(const Snapshot& snapshot);
 // A table with a header line, sorted by time left, and a line that sums it up; `width` columns at
 // most (0: no bound).
-std::string sessions_table(const Snapshot& snapshot, int width);
+std::string sessions_table(const Snapshot& snapshot, int width, Charset charset = Charset::utf8);
 std::string explain_json(const Verdict& verdict);
 std::string explain_text(const Verdict& verdict);
 std::string metrics_text(const Snapshot& snapshot);  // the exposition format, version 0.0.4

@@ -15,6 +15,12 @@ Json row_json(const Snapshot& snapshot, const SessionRow& row) {
   if (row.verdict.decided_by) decided_by = to_string(*row.verdict.decided_by);
   std::optional<std::int64_t> limit;
   if (row.limit) limit = row.limit->count();
+  std::optional<double> left;
+  if (row.left) left = to_ms_precision(to_seconds(*row.left));
+  std::string source;
+  if (const LimitSource* used = row.limit ? row.verdict.used_source() : nullptr) {
+    source = file_line(used->where);
+  }
   std::optional<std::uint16_t> port;
   if (s.remote) port = s.remote->port;
   std::optional<pid_t> host;
@@ -39,6 +45,8 @@ Json row_json(const Snapshot& snapshot, const SessionRow& row) {
       {"decided_by", value_or_null(decided_by)},
       {"state", to_string(row.state)},
       {"foreground", text_or_null(s.foreground)},
+      {"left_seconds", value_or_null(left)},
+      {"source", text_or_null(source, kSentenceLimit)},
   };
 }
 
@@ -60,6 +68,7 @@ std::string sessions_json(const Snapshot& snapshot) {
   for (const SessionRow& row : snapshot.sessions)
     out["sessions"].push_back(row_json(snapshot, row));
   add_daemon(out, snapshot);
+  out["time"] = rfc3339(snapshot.wall);
   return dump(out);
 }
 

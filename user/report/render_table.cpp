@@ -1,220 +1,216 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sessions as a table for people, fitted to a terminal's width.
 #include <fmt/format.h>
-#include <locale.h>
-#include <wchar.h>
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
-#include "base/text.h"
 #include "report/render.h"
+#include "report/table.h"
 #include "report/text.h"
 
 namespace idlewarden {
 namespace {
 
-// wcwidth(3) knows how many columns a character takes, but only in a UTF-8 locale; this thread
-// wears one for as long as a table is drawn. Where the host has none, every character counts as 1.
-class Utf8Locale {
- public:
-  Utf8Locale() : ours_(::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr)) {
-    if (ours_ != nullptr) before_ = ::uselocale(ours_);
-  }
-  ~Utf8Locale() {
-    if (ours_ == nullptr) return;
-    ::uselocale(before_);
-    ::freelocale(ours_);
-  }
-  Utf8Locale(const Utf8Locale&) = delete;
-  Utf8Locale& operator=(const Utf8Locale&) = delete;
+enum class Gives { nothing, front, end };  // which part of a text may be cut
 
- private:
-  locale_t ours_;
-  locale_t before_ = nullptr;
-};
-
-struct Character {
-  std::size_t bytes = 1;
-  int columns = 1;
-};
-
-// `s` is not empty and went through printable().
-Character first_character(std::string_view s) {
-  wchar_t wide = 0;
-  std::mbstate_t state{};
-  const std::size_t bytes = std::mbrtowc(&wide, s.data(), s.size(), &state);
-  if (bytes == 0 || bytes > s.size()) {
-    std::size_t length = 1;
-    while (length < s.size() && (static_cast<unsigned char>(s[length]) & 0xc0) == 0x80) ++length;
-    return {.bytes = length};
-  }
-  return {.bytes = bytes, .columns = std::max(0, ::wcwidth(wide))};
-}
-
-int columns_of(std::string_view s) {
-  int total = 0;
-  while (!s.empty()) {
-    const Character c = first_character(s);
-    total += c.columns;
-    s.remove_prefix(c.bytes);
-  }
-  return total;
-}
-
-std::string keep_head(std::string_view s, int width) {
-  if (columns_of(s) <= width) return std::string(s);
-  std::string out;
-  int used = 1;  // of the mark
-  while (!s.empty()) {
-    const Character c = first_character(s);
-    if (used + c.columns > width) break;
-    out += s.substr(0, c.bytes);
-    used += c.columns;
-    s.remove_prefix(c.bytes);
-  }
-  return width > 0 ? out + "…" : "";
-}
-
-// The end of a path says more than its beginning.
-std::string keep_tail(std::string_view s, int width) {
-  if (columns_of(s) <= width) return std::string(s);
-  while (!s.empty() && columns_of(s) + 1 > width) s.remove_prefix(first_character(s).bytes);
-  return width > 0 ? "…" + std::string(s) : "";
-}
-
-struct Column {
+struct Spec {
+  Column column;
   std::string_view title;
-  bool right = false;    // numbers
-  bool is_path = false;  // shortened first, and at its front
-  int shrinks_to = 0;    // 0: never shortened
+  bool right = false;  // numbers
+  Gives gives = Gives::nothing;
+  int least = 0;  // columns, if it can be shortened
+  int turn = 0;   // of being shortened: the lowest first
+  int stays = 0;  // the lowest goes first where even shortening is not enough
 };
 
-constexpr std::array<Column, 9> kColumns{{
-    {.title = "USER", .shrinks_to = 8},
-    {.title = "TTY"},
-    {.title = "FROM", .shrinks_to = 10},
-    {.title = "IDLE", .right = true},
-    {.title = "LIMIT", .right = true},
-    {.title = "LEFT", .right = true},
-    {.title = "STATE"},
-    {.title = "PROGRAM", .shrinks_to = 7},
-    {.title = "LIMIT SET BY", .is_path = true, .shrinks_to = 16},
+constexpr std::array<Spec, 10> kColumns{{
+    {.column = Column::user,
+     .title = "USER",
+     .gives = Gives::end,
+     .least = 8,
+     .turn = 3,
+     .stays = 9},
+    {.column = Column::tty, .title = "TTY", .stays = 8},
+    {.column = Column::from,
+     .title = "FROM",
+     .gives = Gives::end,
+     .least = 10,
+     .turn = 3,
+     .stays = 3},
+    {.column = Column::idle, .title = "IDLE", .right = true, .stays = 6},
+    {.column = Column::limit, .title = "LIMIT", .right = true, .stays = 4},
+    {.column = Column::left, .title = "LEFT", .right = true, .stays = 10},
+    {.column = Column::bar,
+     .title = "USED",
+     .gives = Gives::end,
+     .least = 6,
+     .turn = 1,
+     .stays = 5},
+    {.column = Column::state, .title = "STATE", .stays = 7},
+    {.column = Column::program,
+     .title = "PROGRAM",
+     .gives = Gives::end,
+     .least = 7,
+     .turn = 3,
+     .stays = 2},
+    {.column = Column::set_by,
+     .title = "LIMIT SET BY",
+     .gives = Gives::front,
+     .least = 16,
+     .turn = 2,
+     .stays = 1},
 }};
-using Cells = std::array<std::string, kColumns.size()>;
+constexpr int kBarWidth = 16;
 
-struct Layout {
-  std::array<int, kColumns.size()> widths{};
-  int gap = 2;
-};
-
-std::string or_dash(std::string_view raw) {
-  return raw.empty() ? "-" : printable(raw, kNameLimit);
+std::string or_dash(const std::string& text) {
+  return text.empty() ? "-" : text;
 }
 
-std::string set_by(const SessionRow& row) {
-  if (!row.limit) return "-";
-  const LimitSource* source = row.verdict.used_source();
-  if (source != nullptr && !source->where.file.empty()) return file_line(source->where);
-  return row.verdict.decided_by ? std::string(to_string(*row.verdict.decided_by)) : "-";
-}
-
-Cells cells_of(const SessionRow& row) {
-  const Session& s = row.session;
-  return {
-      or_dash(s.user),
-      or_dash(s.tty_name),
-      or_dash(s.remote ? s.remote->address : ""),
-      short_duration(row.idle),
-      row.limit ? short_duration(*row.limit) : "no limit",
-      row.limit ? short_duration(*row.limit - row.idle) : "-",
-      std::string(to_string(row.state)),
-      or_dash(s.foreground),
-      set_by(row),
-  };
-}
-
-// Too narrow: first the gaps go, then the front of paths, then the ends of names.
-Layout fit(const std::vector<Cells>& table, int width) {
-  Layout layout;
-  int total = 0;
-  for (std::size_t i = 0; i < kColumns.size(); ++i) {
-    for (const Cells& cells : table) {
-      layout.widths[i] = std::max(layout.widths[i], columns_of(cells[i]));
-    }
-    total += layout.widths[i];
+std::string text_in(const SessionLine& s, Column column) {
+  switch (column) {
+    case Column::user: return or_dash(s.user);
+    case Column::tty: return or_dash(s.tty);
+    case Column::from: return or_dash(s.from);
+    case Column::idle: return short_duration(s.idle);
+    case Column::limit: return s.limit ? short_duration(*s.limit) : "none";
+    case Column::left: return s.left ? short_duration(*s.left) : "-";
+    case Column::bar: return "";  // as wide as there is room
+    case Column::state: return or_dash(s.state);
+    case Column::program: return or_dash(s.program);
+    case Column::set_by: return or_dash(s.set_by);
   }
-  constexpr int kGaps = static_cast<int>(kColumns.size()) - 1;
-  if (width <= 0 || total + kGaps * layout.gap <= width) return layout;
-  layout.gap = 1;
-  total += kGaps;
-  for (const bool paths : {true, false}) {
-    for (std::size_t i = 0; i < kColumns.size(); ++i) {
-      if (kColumns[i].shrinks_to == 0 || kColumns[i].is_path != paths) continue;
-      const int spare = std::max(0, layout.widths[i] - kColumns[i].shrinks_to);
-      const int less = std::clamp(total - width, 0, spare);
-      layout.widths[i] -= less;
-      total -= less;
-    }
-  }
-  return layout;
+  return "";
 }
 
-std::string line_of(const Cells& cells, const Layout& layout, int width) {
-  std::string line;
-  for (std::size_t i = 0; i < kColumns.size(); ++i) {
-    const int room = layout.widths[i];
-    const std::string text =
-        kColumns[i].is_path ? keep_tail(cells[i], room) : keep_head(cells[i], room);
-    const std::string pad(static_cast<std::size_t>(room - columns_of(text)), ' ');
-    if (i > 0) line.append(static_cast<std::size_t>(layout.gap), ' ');
-    line += kColumns[i].right ? pad + text : text + pad;
-  }
-  line.erase(line.find_last_not_of(' ') + 1);
-  return (width > 0 ? keep_head(line, width) : line) + "\n";
-}
-
-// What comes next stands first; sessions without a limit stand last, the idlest of them first.
-bool more_urgent(const SessionRow* a, const SessionRow* b) {
-  if (a->limit.has_value() != b->limit.has_value()) return a->limit.has_value();
-  if (!a->limit) return a->idle > b->idle;
-  return *a->limit - a->idle < *b->limit - b->idle;
-}
-
-std::string summary(const Snapshot& snapshot) {
-  const std::size_t n = snapshot.sessions.size();
-  return fmt::format("{}; mode {}{}; input seen by {}",
-                     n == 0   ? "no sessions"
-                     : n == 1 ? "1 session"
-                              : fmt::format("{} sessions", n),
-                     to_string(snapshot.mode),
-                     snapshot.mode == Mode::audit ? " (nothing is ended)" : "",
-                     to_string(snapshot.backend));
+std::string padded(const std::string& text, int width, bool right) {
+  const std::string pad(static_cast<std::size_t>(std::max(0, width - columns_of(text))), ' ');
+  return right ? pad + text : text + pad;
 }
 
 }  // namespace
 
-std::string sessions_table(const Snapshot& snapshot, int width) {
+Table::Table(const std::vector<SessionLine>& sessions, const TableStyle& style) : style_(style) {
+  for (std::size_t i = 0; i < kColumns.size(); ++i) {
+    const Column column = kColumns[i].column;
+    if (column == Column::bar && !style.bars) continue;
+    int width = columns_of(kColumns[i].title);
+    for (const SessionLine& s : sessions) {
+      // "?" for a character that cannot be shown takes no more columns than a cell counts for it.
+      width = std::max(width, columns_of(drawable(text_in(s, column), style.charset)));
+    }
+    places_.push_back({.column = i, .width = column == Column::bar ? kBarWidth : width});
+  }
+  fit();
+}
+
+void Table::fit() {
+  const auto too_wide = [&] {
+    int total = gap_ * (static_cast<int>(places_.size()) - 1) - style_.width;
+    for (const Place& place : places_) total += place.width;
+    return total;
+  };
+  if (style_.width <= 0 || too_wide() <= 0) return;
+  gap_ = 1;
+  while (true) {
+    const std::vector<Place> natural = places_;
+    for (const int turn : {1, 2, 3}) {
+      for (Place& place : places_) {
+        const Spec& spec = kColumns[place.column];
+        if (spec.gives == Gives::nothing || spec.turn != turn) continue;
+        const int spare = std::max(0, place.width - spec.least);
+        place.width -= std::clamp(too_wide(), 0, spare);
+      }
+    }
+    if (too_wide() <= 0 || places_.size() == 1) return;
+    places_ = natural;
+    places_.erase(std::ranges::min_element(
+        places_, {}, [](const Place& place) { return kColumns[place.column].stays; }));
+  }
+}
+
+TableLine Table::put_together(const std::vector<std::string>& texts) const {
+  TableLine line;
+  int used = 0;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    const Spec& spec = kColumns[places_[i].column];
+    const int width = places_[i].width;
+    const std::string shown = drawable(texts[i], style_.charset);
+    const std::string fitted = spec.gives == Gives::front ? keep_tail(shown, width, style_.charset)
+                                                          : keep_head(shown, width, style_.charset);
+    std::string text = std::string(i == 0 ? 0U : static_cast<std::size_t>(gap_), ' ') +
+                       padded(fitted, width, spec.right);
+    if (style_.width > 0) text = keep_head(text, style_.width - used, style_.charset);
+    used += columns_of(text);
+    line.push_back({.column = spec.column, .text = std::move(text)});
+  }
+  return line;
+}
+
+TableLine Table::header() const {
+  std::vector<std::string> titles;
+  for (const Place& place : places_) titles.emplace_back(kColumns[place.column].title);
+  return put_together(titles);
+}
+
+TableLine Table::line(const SessionLine& session) const {
+  std::vector<std::string> texts;
+  for (const Place& place : places_) {
+    const Column column = kColumns[place.column].column;
+    texts.push_back(column == Column::bar ? bar_of(session, place.width, style_.charset)
+                                          : text_in(session, column));
+  }
+  return put_together(texts);
+}
+
+std::string text_of(const TableLine& line) {
+  std::string text;
+  for (const TableCell& cell : line) text += cell.text;
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text;
+}
+
+// Halves only: the fonts of the console have no finer blocks.
+std::string bar_of(const SessionLine& session, int width, Charset charset) {
+  if (!session.limit || *session.limit <= Seconds(0)) return "";
+  const double part = std::clamp(to_seconds(session.idle) / to_seconds(*session.limit), 0.0, 1.0);
+  const bool fine = charset == Charset::utf8;
+  const int halves = static_cast<int>(part * width * 2);
+  std::string bar;
+  for (int i = 0; i < width; ++i) {
+    if (halves >= 2 * (i + 1)) {
+      bar += fine ? "█" : "#";
+    } else {
+      bar += !fine ? "." : halves > 2 * i ? "▌" : "░";
+    }
+  }
+  return bar;
+}
+
+std::string summary_of(const SessionsView& view) {
+  const std::size_t n = view.sessions.size();
+  return fmt::format("{}; mode {}{}; input seen by {}",
+                     n == 0   ? "no sessions"
+                     : n == 1 ? "1 session"
+                              : fmt::format("{} sessions", n),
+                     view.mode, view.mode == "audit" ? " (nothing is ended)" : "", view.backend);
+}
+
+std::string sessions_table(const Snapshot& snapshot, int width, Charset charset) {
   const Utf8Locale locale;
+  SessionsView view = view_of(snapshot);
+  std::ranges::stable_sort(view.sessions, more_urgent);
   std::string out;
-  if (!snapshot.sessions.empty()) {
-    std::vector<const SessionRow*> rows;
-    for (const SessionRow& row : snapshot.sessions) rows.push_back(&row);
-    std::ranges::stable_sort(rows, more_urgent);
-    std::vector<Cells> table(1);
-    for (std::size_t i = 0; i < kColumns.size(); ++i) table[0][i] = kColumns[i].title;
-    for (const SessionRow* row : rows) table.push_back(cells_of(*row));
-    const Layout layout = fit(table, width);
-    for (const Cells& cells : table) out += line_of(cells, layout, width);
+  if (!view.sessions.empty()) {
+    const Table table(view.sessions, {.width = width, .charset = charset, .bars = false});
+    out += text_of(table.header()) + "\n";
+    for (const SessionLine& session : view.sessions) out += text_of(table.line(session)) + "\n";
   }
   const auto add = [&](const std::string& line) {
-    out += (width > 0 ? keep_head(line, width) : line) + "\n";
+    const std::string shown = drawable(line, charset);
+    out += (width > 0 ? keep_head(shown, width, charset) : shown) + "\n";
   };
-  add(summary(snapshot));
-  for (const auto& [reason, sentence] : snapshot.degraded) {
-    add("degraded: " + printable(sentence.empty() ? reason : sentence, kSentenceLimit));
-  }
+  add(summary_of(view));
+  for (const std::string& sentence : view.degraded) add("degraded: " + sentence);
   return out;
 }
 

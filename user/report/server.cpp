@@ -131,11 +131,13 @@ void add_sessions(Http& http, const SnapshotProvider& provider) {
            from_snapshot(provider, "application/json", [](const Snapshot& s, const Request&) {
              return sessions_json(s) + "\n";
            }));
-  http.Get("/v1/sessions.txt", from_snapshot(provider, "text/plain; charset=utf-8",
-                                             [](const Snapshot& s, const Request& request) {
-                                               return sessions_table(
-                                                   s, number_or(request, "width", 0));
-                                             }));
+  http.Get("/v1/sessions.txt",
+           from_snapshot(provider, "text/plain; charset=utf-8",
+                         [](const Snapshot& s, const Request& request) {
+                           const bool ascii = request.get_param_value("charset") == "ascii";
+                           return sessions_table(s, number_or(request, "width", 0),
+                                                 ascii ? Charset::ascii : Charset::utf8);
+                         }));
   http.Get("/v1/status",
            from_snapshot(provider, "application/json",
                          [](const Snapshot& s, const Request&) { return status_json(s) + "\n"; }));

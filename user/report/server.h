@@ -35,7 +35,8 @@ Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, Snapsho
 Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
                                               SnapshotProvider provider);
 
-// GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS: the table for people), /v1/status, /v1/events
+// GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS&charset=ascii: the table for
+// people), /v1/status, /v1/events
 // (the last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line
 // now and then; ?format=text: sentences with their time), /metrics, /healthz. The socket's mode is
 // 0600, its folder is made 0755 if missing; a stale socket is replaced, a live one is an error.

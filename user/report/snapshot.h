@@ -19,7 +19,9 @@ struct SessionRow {
   Session session;
   BootTime last_input{};  // never before the session's clock_start
   Nanoseconds idle{0};
-  std::optional<Seconds> limit;
+  std::optional<Seconds> limit;  // of the idle time
+  // Until its end is due, by the limit or by max_session; less than 0 once that is past.
+  std::optional<Nanoseconds> left;
   Verdict verdict;
   State state = State::active;
 };

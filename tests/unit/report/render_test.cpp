@@ -39,6 +39,7 @@ TEST(SessionsJson, HasTheDesignedForm) {
   s.sessions.push_back(test::row_of(s, {.idle = 492s}));
   s.sessions.back().session.logind_session = "c7";
   s.sessions.back().idle += 1234567ns;
+  *s.sessions.back().left -= 1234567ns;
   s.degraded["pins"] = "bpffs is not mounted";
   EXPECT_EQ(
       sessions_json(s),
@@ -47,8 +48,9 @@ TEST(SessionsJson, HasTheDesignedForm) {
           R"("host_pid":4200,"remote_addr":"10.0.0.7","remote_port":50022,"logind_session":"c7",)"
           R"("started":"2026-11-22T11:00:00.000Z","last_input":"2026-11-22T11:51:48.000Z",)"
           R"("idle_seconds":492.001,"limit_seconds":600,"decided_by":"sshd_config",)"
-          R"("state":"active","foreground":"vim"}],"backend":"fentry","mode":"audit",)"
-          R"("degraded":{"pins":"bpffs is not mounted"}})");
+          R"("state":"active","foreground":"vim","left_seconds":107.999,)"
+          R"("source":"/etc/ssh/sshd_config:12"}],"backend":"fentry","mode":"audit",)"
+          R"("degraded":{"pins":"bpffs is not mounted"},"time":"2026-11-22T12:00:00.000Z"})");
 }
 
 TEST(SessionsJson, SaysNullWhereThereIsNothing) {
@@ -56,8 +58,9 @@ TEST(SessionsJson, SaysNullWhereThereIsNothing) {
   s.sessions.push_back(
       test::row_of(s, {.tty = "", .from = "", .limit = std::nullopt, .foreground = ""}));
   const auto row = nlohmann::json::parse(sessions_json(s))["sessions"][0];
-  for (const char* member : {"tty", "host_pid", "remote_addr", "remote_port", "logind_session",
-                             "limit_seconds", "decided_by", "foreground"}) {
+  for (const char* member :
+       {"tty", "host_pid", "remote_addr", "remote_port", "logind_session", "limit_seconds",
+        "decided_by", "foreground", "left_seconds", "source"}) {
     ASSERT_TRUE(row.contains(member)) << member;
     EXPECT_TRUE(row[member].is_null()) << member;
   }
@@ -65,7 +68,8 @@ TEST(SessionsJson, SaysNullWhereThereIsNothing) {
 
 TEST(SessionsJson, WithoutSessionsIsAnEmptyList) {
   EXPECT_EQ(sessions_json(test::empty_snapshot()),
-            R"({"sessions":[],"backend":"fentry","mode":"audit","degraded":{}})");
+            R"({"sessions":[],"backend":"fentry","mode":"audit","degraded":{},)"
+            R"("time":"2026-11-22T12:00:00.000Z"})");
 }
 
 TEST(StatusJson, SaysWhatTheDaemonIs) {
@@ -76,32 +80,50 @@ TEST(StatusJson, SaysWhatTheDaemonIs) {
 
 TEST(SessionsTable, AtFullWidth) {
   EXPECT_EQ("\n" + sessions_table(test::small_snapshot(), 200), R"(
-USER   TTY     FROM                    IDLE     LIMIT   LEFT  STATE    PROGRAM  LIMIT SET BY
-bob    pts/11  2001:db8:1:2:3:4:5:6  10m10s       10m   -10s  expired  top      /etc/ssh/sshd_config.d/50-idle.conf:12
-alice  pts/3   10.0.0.7               8m12s       10m  1m48s  active   vim      /etc/ssh/sshd_config:12
-root   tty1    -                       1d2h  no limit      -  active   bash     -
+USER   TTY     FROM                    IDLE  LIMIT   LEFT  STATE    PROGRAM  LIMIT SET BY
+bob    pts/11  2001:db8:1:2:3:4:5:6  10m10s    10m   -10s  expired  top      /etc/ssh/sshd_config.d/50-idle.conf:12
+alice  pts/3   10.0.0.7               8m12s    10m  1m48s  active   vim      /etc/ssh/sshd_config:12
+root   tty1    -                       1d2h   none      -  active   bash     -
 3 sessions; mode audit (nothing is ended); input seen by fentry
 )");
 }
 
 TEST(SessionsTable, At120Columns) {
   EXPECT_EQ("\n" + sessions_table(test::small_snapshot(), 120), R"(
-USER   TTY     FROM                    IDLE     LIMIT   LEFT  STATE    PROGRAM  LIMIT SET BY
-bob    pts/11  2001:db8:1:2:3:4:5:6  10m10s       10m   -10s  expired  top      /etc/ssh/sshd_config.d/50-idle.conf:12
-alice  pts/3   10.0.0.7               8m12s       10m  1m48s  active   vim      /etc/ssh/sshd_config:12
-root   tty1    -                       1d2h  no limit      -  active   bash     -
+USER   TTY     FROM                    IDLE  LIMIT   LEFT  STATE    PROGRAM  LIMIT SET BY
+bob    pts/11  2001:db8:1:2:3:4:5:6  10m10s    10m   -10s  expired  top      /etc/ssh/sshd_config.d/50-idle.conf:12
+alice  pts/3   10.0.0.7               8m12s    10m  1m48s  active   vim      /etc/ssh/sshd_config:12
+root   tty1    -                       1d2h   none      -  active   bash     -
 3 sessions; mode audit (nothing is ended); input seen by fentry
 )");
 }
 
 TEST(SessionsTable, At80Columns) {
   EXPECT_EQ("\n" + sessions_table(test::small_snapshot(), 80), R"(
-USER  TTY    FROM           IDLE    LIMIT  LEFT STATE   PROGRAM LIMIT SET BY
-bob   pts/11 2001:db8:1:… 10m10s      10m  -10s expired top     …50-idle.conf:12
-alice pts/3  10.0.0.7      8m12s      10m 1m48s active  vim     …/sshd_config:12
-root  tty1   -              1d2h no limit     - active  bash    -
+USER  TTY    FROM              IDLE LIMIT  LEFT STATE   PROGRAM LIMIT SET BY
+bob   pts/11 2001:db8:1:2:3… 10m10s   10m  -10s expired top     …50-idle.conf:12
+alice pts/3  10.0.0.7         8m12s   10m 1m48s active  vim     …/sshd_config:12
+root  tty1   -                 1d2h  none     - active  bash    -
 3 sessions; mode audit (nothing is ended); input seen by fentry
 )");
+}
+
+TEST(SessionsTable, At40ColumnsLeavesTheLeastImportantOut) {
+  EXPECT_EQ("\n" + sessions_table(test::small_snapshot(), 40), R"(
+USER  TTY      IDLE LIMIT  LEFT STATE
+bob   pts/11 10m10s   10m  -10s expired
+alice pts/3   8m12s   10m 1m48s active
+root  tty1     1d2h  none     - active
+3 sessions; mode audit (nothing is ende…
+)");
+}
+
+TEST(SessionsTable, InAsciiWhereTheTerminalHasNoMore) {
+  Snapshot s = test::small_snapshot();
+  s.sessions[0].session.user = "你好";
+  const std::string table = sessions_table(s, 80, Charset::ascii);
+  EXPECT_TRUE(std::ranges::all_of(table, [](char c) { return c > 0; })) << table;
+  EXPECT_THAT(table, HasSubstr("~50-idle.conf:12\n??   pts/3  10.0.0.7 "));
 }
 
 int widest(const std::string& table) {
@@ -135,6 +157,10 @@ TEST(SessionsTable, CountsColumnsNotBytes) {
   std::vector<std::string> lines = split(sessions_table(s, 120), '\n');
   EXPECT_THAT(lines[1], StartsWith("Zoë   pts/3"));
   EXPECT_THAT(lines[2], StartsWith("你好  pts/3"));
+  // A combining accent takes no column.
+  s.sessions[0].session.user = "Zoe\xcc\x88";
+  lines = split(sessions_table(s, 120), '\n');
+  EXPECT_THAT(lines[1], StartsWith("Zoe\xcc\x88   pts/3"));
 }
 
 TEST(SessionsTable, SaysThatThereIsNothing) {

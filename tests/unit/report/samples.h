@@ -59,6 +59,7 @@ inline SessionRow row_of(const Snapshot& snapshot, const RowOptions& o) {
   row.idle = o.idle;
   row.last_input = snapshot.now - o.idle;
   row.limit = o.limit;
+  if (o.limit) row.left = *o.limit - o.idle;
   row.state = o.state;
   if (o.limit) {
     row.verdict.limit = o.limit;
