@@ -25,6 +25,7 @@ int run_cli(int argc, char** argv) {
   int status = kFine;
   add_run(app, status);
   add_sessions(app, status);
+  add_top(app, status);
   add_events(app, status);
   add_explain(app, status);
   add_lint(app, status);

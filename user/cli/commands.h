@@ -13,6 +13,7 @@ enum ExitStatus { kFine = 0, kFindings = 1, kUsage = 2, kUnreachable = 3 };
 
 void add_run(CLI::App& app, int& status);
 void add_sessions(CLI::App& app, int& status);
+void add_top(CLI::App& app, int& status);
 void add_events(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_lint(CLI::App& app, int& status);
