@@ -16,7 +16,9 @@
 #define is_slave(major)	 ((__u32)(major)-PTY_SLAVE_MAJOR < PTY_MAJORS)
 
 #define ESC	     0x1b
-#define REPLY_BUFFER 128 /* more than IDLEWARDEN_REPLY_MAX, a power of two */
+#define PERSON	     0	 /* the automaton's state that is never left */
+#define REPLY_PIECE  128 /* so many bytes are looked at at a time, a power of two */
+#define REPLY_BUFFER 256 /* the next one */
 
 /*
  * Tells the verifier, in the register that is used next, what is known of a value already: the
@@ -34,38 +36,106 @@ struct chunk {
 	bool readable; /* whether `bytes` is known at all */
 };
 
-static __always_inline bool copy_chunk(__u8 *to, __u64 count, const struct chunk *chunk)
+static __always_inline bool copy(__u8 *to, __u64 count, __u64 from, bool in_user_memory)
 {
-	if (chunk->in_user_memory)
-		return !bpf_probe_read_user(to, count, chunk->bytes);
-	return !bpf_probe_read_kernel(to, count, chunk->bytes);
+	if (in_user_memory)
+		return !bpf_probe_read_user(to, count, (const void *)from);
+	return !bpf_probe_read_kernel(to, count, (const void *)from);
 }
 
-static __always_inline bool is_only_replies(const struct chunk *chunk)
+/* Neither branches, which the verifier would follow both ways for each byte. */
+static __always_inline __u64 is_whole(__u64 state) /* 1 or 0 */
+{
+	__u64 other = state ^ IDLEWARDEN_REPLY_START;
+
+	asm volatile("%0 += -1; %0 >>= 63" : "+r"(other));
+	return other;
+}
+static __always_inline __u64 piece_of(__u64 left) /* the smaller of it and REPLY_PIECE */
+{
+	__u64 missing = REPLY_PIECE - left;
+	__u64 mask = missing;
+
+	asm volatile("%0 s>>= 63" : "+r"(mask));
+	return left + (missing & mask);
+}
+
+static __always_inline __u64 read_replies(__u64 from, __u32 count, __u32 state, bool in_user_memory)
 {
 	__u8 bytes[REPLY_BUFFER] = {};
-	__u32 state = IDLEWARDEN_REPLY_START;
-	__u64 count = chunk->count;
+	__u64 whole = 0;
+	__u64 left;
 	__u64 cell;
 	__u32 i;
 
-	if (!ignore_replies || !chunk->readable)
-		return false;
-	if (count < IDLEWARDEN_REPLY_MIN || count > IDLEWARDEN_REPLY_MAX)
-		return false;
-	if (!copy_chunk(bytes, 1, chunk) || bytes[0] != ESC)
-		return false;
-	BOUND(count, REPLY_BUFFER);
-	if (!copy_chunk(bytes, count, chunk))
-		return false;
 	for (i = 0; i < IDLEWARDEN_REPLY_MAX; i++) {
 		if (i >= count)
 			break;
-		cell = state << 8 | bytes[i];
+		if (i % REPLY_PIECE == 0) {
+			left = piece_of(count - i);
+			BOUND(left, REPLY_BUFFER);
+			if (!copy(bytes, left, from + i, in_user_memory))
+				return PERSON;
+		}
+		cell = state << 8 | bytes[i % REPLY_PIECE];
 		BOUND(cell, sizeof(reply_next));
 		state = reply_next[cell];
+		if (state == PERSON)
+			return PERSON;
+		whole += is_whole(state);
 	}
-	return state == IDLEWARDEN_REPLY_START;
+	return whole << 8 | state;
+}
+
+/*
+ * The automaton's state after `count` bytes, at most IDLEWARDEN_REPLY_MAX, and, from bit 8 on, how
+ * many replies they ended. Functions of their own, and not static, so that the verifier looks at
+ * each once and not on every way here.
+ */
+__noinline __u64 read_replies_of_kernel(__u64 from, __u32 count, __u32 state)
+{
+	return read_replies(from, count, state, false);
+}
+__noinline __u64 read_replies_of_user(__u64 from, __u32 count, __u32 state)
+{
+	return read_replies(from, count, state, true);
+}
+
+/*
+ * Replies that come fast are cut anywhere on their way. A write may end in the middle of one if
+ * that is no key's beginning for certain: after two whole ones, or after the rest of the one that
+ * was cut before. The next write goes on from there, and has to bring the end of it.
+ */
+static __always_inline bool is_only_replies(struct idlewarden_activity *record,
+					    const struct chunk *chunk)
+{
+	__u32 carried = record->reply_state;
+	__u64 result;
+	__u32 state;
+	__u8 first;
+
+	if (carried)
+		record->reply_state = 0;
+	if (!ignore_replies || !chunk->readable || chunk->count > IDLEWARDEN_REPLY_MAX)
+		return false;
+	if (!carried) {
+		if (chunk->count < IDLEWARDEN_REPLY_MIN)
+			return false;
+		if (!copy(&first, 1, (__u64)chunk->bytes, chunk->in_user_memory) || first != ESC)
+			return false;
+	}
+	state = carried ?: IDLEWARDEN_REPLY_START;
+	if (chunk->in_user_memory)
+		result = read_replies_of_user((__u64)chunk->bytes, chunk->count, state);
+	else
+		result = read_replies_of_kernel((__u64)chunk->bytes, chunk->count, state);
+	state = result & 0xff;
+	if (state == PERSON || state == IDLEWARDEN_REPLY_START)
+		return state != PERSON;
+	if (result >> 8 < (carried ? 1 : 2))
+		return false;
+	record->reply_state = state;
+	return true;
 }
 
 static __always_inline void on_input(__u64 slave, __u32 index, const struct chunk *chunk)
@@ -74,7 +144,7 @@ static __always_inline void on_input(__u64 slave, __u32 index, const struct chun
 
 	if (!record)
 		return;
-	if (is_only_replies(chunk)) {
+	if (is_only_replies(record, chunk)) {
 		record->last_reply_ns = bpf_ktime_get_boot_ns();
 		record->replies++;
 		return;

@@ -189,6 +189,60 @@ TEST_P(HookedInput, RepliesAreToldFromAPerson) {
   }
 }
 
+// Typed one after the other: what each piece counts as.
+void expect_pieces(const PtySession& s, const std::function<InputSeen()>& seen,
+                   const std::vector<std::pair<std::string, bool>>& pieces) {
+  for (const auto& [bytes, reply] : pieces) {
+    const InputSeen before = seen();
+    s.type(bytes);
+    const InputSeen after = seen();
+    EXPECT_EQ(after.inputs - before.inputs, reply ? 0U : 1U) << bytes;
+    EXPECT_EQ(after.replies - before.replies, reply ? 1U : 0U) << bytes;
+  }
+  s.discard_typed();
+}
+
+TEST_P(HookedInput, RepliesThatComeFastAreCutAnywhere) {
+  open();
+  if (!ready()) return;
+  const PtySession s = session();
+  const auto now = [&] { return seen(s); };
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += "\033[24;80R";
+  for (std::size_t cut = 17; cut < 26; ++cut) {
+    expect_pieces(s, now, {{many.substr(0, cut), true}, {many.substr(cut), true}});
+  }
+  expect_pieces(s, now, {{many, true}});
+  expect_pieces(s, now,
+                {{"\033[24;80R\033[24;80R\033[24", true}, {";80R\033[24;8", true}, {"0R", true}});
+}
+
+TEST_P(HookedInput, WhatMayBeAKeysBeginningIsAPerson) {
+  open();
+  if (!ready()) return;
+  const PtySession s = session();
+  const auto now = [&] { return seen(s); };
+  expect_pieces(s, now, {{"\033", false}, {"[24;80R", false}});
+  expect_pieces(s, now, {{"\033[24;80R\033", false}, {"[24;80R", false}});
+  expect_pieces(s, now, {{"\033[24;8", false}, {"0R", false}});
+  expect_pieces(s, now, {{"\033]11;rgb:0000/0000", false}, {"/0000\a", false}});
+}
+
+// A terminal that never ends its reply hides nobody's keys: one that is cut has to be ended by the
+// very next write.
+TEST_P(HookedInput, KeysAfterACutReplyAreAPerson) {
+  open();
+  if (!ready()) return;
+  const PtySession s = session();
+  const auto now = [&] { return seen(s); };
+  const std::string cut = "\033[24;80R\033[24;80R\033]11;rgb:00";
+  expect_pieces(s, now, {{cut, true}, {"a", false}, {"\a", false}});
+  expect_pieces(s, now, {{cut, true}, {"ls -l", false}, {"\033[A", false}});
+  expect_pieces(s, now, {{cut, true}, {"\033", false}, {"\\", false}});
+  expect_pieces(s, now, {{cut, true}, {"00\aq", false}, {"\033[24;80R", true}});
+  expect_pieces(s, now, {{cut, true}, {"1", false}, {"\033[24;80R", true}});
+}
+
 TEST_P(HookedInput, ARepliesTimeIsNotAnInputsTime) {
   open();
   if (!ready()) return;

@@ -42,6 +42,13 @@ TEST(Replies, AReplyWithAnythingElseIsAPerson) {
   }
 }
 
+TEST(Replies, TheLongestIsAsLongAsTheKernelsPieces) {
+  for (const test::ReplySample& sample : test::reply_samples()) {
+    EXPECT_LE(sample.bytes.size(), 2048U) << sample.name;
+  }
+  EXPECT_EQ(IDLEWARDEN_REPLY_MAX, 2048);
+}
+
 TEST(Replies, AnEmptyTableKnowsNoReply) {
   const ReplyTable empty{};
   EXPECT_NE(empty[IDLEWARDEN_REPLY_START << 8 | '\033'], IDLEWARDEN_REPLY_START);
