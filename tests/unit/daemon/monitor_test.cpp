@@ -24,11 +24,13 @@ constexpr BootTime kStart{Seconds(1000)};
 class FakeClock final : public Clock {
  public:
   BootTime now() const override { return now_; }
-  WallTime wall() const override { return WallTime(Seconds(1'700'000'000)); }
+  WallTime wall() const override { return wall_; }
   void set(BootTime t) { now_ = t; }
+  void step_wall(Seconds by) { wall_ += by; }
 
  private:
   BootTime now_ = kStart;
+  WallTime wall_{Seconds(1'700'000'000)};
 };
 
 class FakeSource final : public ActivitySource {
@@ -342,6 +344,19 @@ TEST_F(MonitorTest, ASessionThatPassedItsLimitInItsSleepIsWarnedFirst) {
   tick_at(30'004.9);
   EXPECT_EQ(terminator_.hung_up, 0);
   tick_at(30'006);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, AStepOfTheWallClockChangesNothing) {
+  log_in(kStart);
+  tick_at(0);
+  clock_.step_wall(std::chrono::hours(10'000));
+  tick_at(5);
+  clock_.step_wall(std::chrono::hours(-20'000));
+  tick_at(9.9);
+  EXPECT_EQ(terminator_.seized, 0);
+  EXPECT_NEAR(to_seconds(monitor().snapshot().sessions.at(0).idle), 9.9, 0.001);
+  tick_at(10);
   EXPECT_EQ(terminator_.hung_up, 1);
 }
 
