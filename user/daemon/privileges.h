@@ -6,8 +6,8 @@
 
 namespace idlewarden {
 
-// Gives up every capability but those named in the .cpp with their reasons, for good: they leave the
-// bounding set too. To be called before any thread is started, because each thread has its own.
+// Gives up every capability but those named in the .cpp with their reasons, for good: they leave
+// the bounding set too. To be called before any thread is started, because each thread has its own.
 // A capability that is missing already is no error: whatever needs it says so when it fails.
 Result<void> keep_only_needed_capabilities();
 
