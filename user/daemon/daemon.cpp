@@ -149,7 +149,7 @@ void Daemon::compose() {
   const Policy& policy = limits_->policy();
   SessionScope scope;
   for (const std::string& executable : policy.host_executables) {
-    scope.hosts.push_back({executable, Kind::ssh});
+    scope.hosts.push_back(host_program(executable));
   }
   scope.only_host_pids = options_.only_host_pids;
   table_ = std::make_unique<SessionTable>(procfs_, clock_, std::move(scope));

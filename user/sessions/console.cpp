@@ -59,6 +59,20 @@ Result<bool> has_login_uid_of_its_own(const Procfs& procfs, const Leader& leader
   return *parents != leader.loginuid;
 }
 
+// Of the leader's child that the foreground process descends from: what runs in front may be
+// anybody's, by sudo or su.
+Result<uid_t> uid_of_child_in_front(const Procfs& procfs, const Leader& leader) {
+  constexpr int kMostAncestors = 256;
+  pid_t pid = leader.foreground_pgrp;
+  for (int i = 0; i < kMostAncestors; ++i) {
+    const auto stat = procfs.stat(pid);
+    if (!stat) return std::unexpected(stat.error());
+    if (stat->parent == leader.pid || stat->parent <= 1) break;
+    pid = stat->parent;
+  }
+  return procfs.real_uid(pid);
+}
+
 }  // namespace
 
 std::vector<TtyDriver> parse_tty_drivers(const std::string& text) {
@@ -138,9 +152,10 @@ Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader) {
   const auto parent = program_of(procfs, leader.parent);
   if (*own || (leader.loginuid && parent && is_any_of(*parent, kPrompts))) return *leader.loginuid;
   if (is_any_of(*program, kPrompts) && leader.foreground_pgrp != 0) {
-    return procfs.real_uid(leader.foreground_pgrp);
+    return uid_of_child_in_front(procfs, leader);
   }
-  return leader.uid;
+  // Not as it was scanned: it may have been its host's child then, before it became the user.
+  return procfs.real_uid(leader.pid);
 }
 
 Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty) {

@@ -42,7 +42,7 @@ Result<bool> is_login_prompt(const Procfs& procfs, const Leader& leader);
 Result<bool> is_console_login(const Procfs& procfs, const Leader& leader);
 
 // Whose login this is, where no host process says it: audit's login uid if this login set it, else
-// the uid of the leader, or of what runs in front of login(1) if that is the leader.
+// the uid of the leader, or of login(1)'s child if login is the leader.
 Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader);
 
 // False while the keyboard of a virtual console does not go to its tty at all, because a graphical

@@ -57,6 +57,15 @@ Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) 
 
 }  // namespace
 
+HostProgram host_program(std::string executable) {
+  const std::string_view name = std::string_view(executable).substr(executable.rfind('/') + 1);
+  Kind kind = Kind::ssh;
+  if (name.find("dropbear") != std::string_view::npos) kind = Kind::dropbear;
+  if (name.find("mosh-server") != std::string_view::npos) kind = Kind::mosh;
+  if (name.find("telnetd") != std::string_view::npos) kind = Kind::telnet;
+  return {std::move(executable), kind};
+}
+
 const HostProgram* find_program(const std::vector<HostProgram>& programs,
                                 const std::string& executable) {
   const auto found = std::ranges::find(programs, executable, &HostProgram::executable);

@@ -56,6 +56,16 @@ Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now,
   return standing;
 }
 
+Result<uid_t> Resolver::uid_of(const Leader& leader, const Session& session) const {
+  // OpenSSH's process runs as who logged in, whatever the leader became since. As root it may be
+  // another server than OpenSSH's, and says nothing.
+  if (session.kind == Kind::ssh) {
+    const auto uid = procfs_.real_uid(session.host);
+    if (!uid || *uid != 0) return uid;
+  }
+  return uid_of_login(procfs_, leader);
+}
+
 Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, BootTime now,
                                                  Session& session) {
   const auto executable = procfs_.executable(leader.pid);
@@ -77,11 +87,10 @@ Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, BootTime 
   session.tty_name = fmt::format("pts/{}", leader.tty->index);
   session.host = (*host)->pid;
   session.host_start = from_start_ticks((*host)->start_ticks);
-  const bool ssh = session.kind == Kind::ssh;
-  const auto uid = ssh ? procfs_.real_uid(session.host) : uid_of_login(procfs_, leader);
+  const auto uid = uid_of(leader, session);
   if (!uid) return std::unexpected(uid.error());
   session.uid = *uid;
-  if (ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, **host);
+  if (session.kind == Kind::ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, **host);
   if (auto added = add_connection(**host, session); !added) return std::unexpected(added.error());
   return Standing::session;
 }

@@ -37,6 +37,7 @@ class Resolver {
 
  private:
   Result<Standing> resolve_pts(const Leader& leader, BootTime now, Session& session);
+  Result<uid_t> uid_of(const Leader& leader, const Session& session) const;
   Result<Standing> resolve_console(const Leader& leader, Session& session);
   Result<void> add_connection(const HostProcess& host, Session& session);
   bool in_scope(const HostProcess& host) const;

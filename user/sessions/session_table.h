@@ -24,6 +24,9 @@ struct HostProgram {
 // OpenSSH before and after 9.8 (sshd, sshd-session) at the paths that distributions use, dropbear,
 // mosh-server, telnetd.
 std::vector<HostProgram> default_host_programs();
+// One at another path. Its kind is what its file name says it is: of dropbear, mosh-server or
+// telnetd, else ssh.
+HostProgram host_program(std::string executable);
 
 struct SessionScope {
   std::vector<HostProgram> hosts = default_host_programs();

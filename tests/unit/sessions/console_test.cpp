@@ -113,6 +113,11 @@ TEST_F(ConsoleLogin, LoginThatStaysTheLeader) {
   proc.add({.pid = kShell, .parent = kLeader, .executable = "/bin/bash", .uid = 1001});
   EXPECT_TRUE(login("/usr/bin/login", std::nullopt, kShell));
   EXPECT_EQ(uid(), 1001u);
+  // Whatever runs in front as somebody else.
+  constexpr pid_t kSudo = 5'000'023;
+  proc.add({.pid = kSudo, .parent = kShell, .executable = "/usr/bin/sudo", .uid = 0});
+  EXPECT_TRUE(login("/usr/bin/login", std::nullopt, kSudo));
+  EXPECT_EQ(uid(), 1001u);
 }
 
 TEST_F(ConsoleLogin, LoginThatMakesTheShellTheLeader) {
@@ -121,7 +126,8 @@ TEST_F(ConsoleLogin, LoginThatMakesTheShellTheLeader) {
   EXPECT_EQ(uid(), 1000u);
   parents_loginuid.reset();
   EXPECT_TRUE(login("/bin/bash", std::nullopt, kLeader, "/usr/bin/login"));
-  leader.uid = 1002;
+  leader.uid = 0;
+  proc.add({.pid = kLeader, .parent = kParent, .executable = "/bin/bash", .uid = 1002});
   EXPECT_EQ(uid(), 1002u);
 }
 

@@ -65,7 +65,7 @@ struct SessionTableTest : ::testing::Test {
 };
 
 TEST_F(SessionTableTest, ALogin) {
-  const Leader leader = leader_on_pts(kShell, kHost, 3);
+  const Leader leader = leader_on_pts(kShell, kHost, 3, 0);
   const auto change = table.update({leader}, second(50));
   const SessionId id{kShell, leader.start, leader.tty->address};
   EXPECT_THAT(change.started, ElementsAre(id));
@@ -132,6 +132,29 @@ TEST_F(SessionTableTest, AShellThatHasAHostProgramsNameIsOneAllTheSame) {
 TEST_F(SessionTableTest, AUsersProgramIsNoLoginPromptWhateverItIsCalled) {
   shell(kShell, "/home/mallory/login", "login");
   EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3, 1000)}, second(50)).started, SizeIs(1));
+}
+
+TEST_F(SessionTableTest, AnSshServerThatStaysRootSaysNothingAboutTheUser) {
+  proc.add({.pid = kShell, .parent = kHost, .executable = "/bin/bash", .uid = 47'000});
+  table.update({leader_on_pts(kShell, kHost, 3, 47'000)}, second(50));
+  EXPECT_EQ(only().uid, 47'000u);
+}
+
+// The scan saw the server's child before it became the user, /proc shows the user's shell.
+TEST_F(SessionTableTest, AUserIsWhoTheShellRunsAsNotWhoWasScanned) {
+  proc.add({.pid = kHost, .executable = "/usr/sbin/dropbear", .masters = {{3, 3}}});
+  proc.add({.pid = kShell, .parent = kHost, .executable = "/bin/bash", .uid = 47'000});
+  table.update({leader_on_pts(kShell, kHost, 3, 0)}, second(50));
+  EXPECT_EQ(only().kind, Kind::dropbear);
+  EXPECT_EQ(only().uid, 47'000u);
+}
+
+TEST_F(SessionTableTest, TheNameOfAHostProgramTellsItsKind) {
+  EXPECT_EQ(host_program("/opt/ssh/sbin/sshd"), (HostProgram{"/opt/ssh/sbin/sshd", Kind::ssh}));
+  EXPECT_EQ(host_program("/opt/d/dropbearmulti").kind, Kind::dropbear);
+  EXPECT_EQ(host_program("/opt/mosh-server-1.4").kind, Kind::mosh);
+  EXPECT_EQ(host_program("/opt/dropbear/in.telnetd").kind, Kind::telnet);
+  EXPECT_EQ(host_program("/opt/telnetd/tectia").kind, Kind::ssh);
 }
 
 TEST_F(SessionTableTest, WhatCannotBeResolvedIsTriedAgain) {
