@@ -167,6 +167,16 @@ TEST_P(Input, OutputIsNot) {
   EXPECT_EQ(seen(s).last_input, std::nullopt);
 }
 
+TEST_P(Input, OutputThroughIoUringIsNot) {
+  open({.record_output = true, .pin_dir = ""});
+  if (!ready()) return;
+  const PtySession s = session();
+  const auto written = write_by_io_uring(s.slave(), 'q');
+  if (!written) GTEST_SKIP() << written.error().text();
+  (void)tty_of(s);
+  EXPECT_EQ(seen(s).last_input, std::nullopt);
+}
+
 TEST_P(Input, APasteOfManyKilobytesIsSeen) {
   open();
   if (!ready()) return;

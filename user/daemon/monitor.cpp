@@ -99,11 +99,12 @@ BootTime Monitor::tick() {
 }
 
 void Monitor::read_all_again_after_a_stall(BootTime now) {
+  next_scan_ = next_judgement_ = now;
+  if (!stall_.settling(now)) return;
   parts_.warn(
       fmt::format("a turn came {:.1f} s late: the daemon was stopped or starved, or the "
                   "machine slept; everything is read again before anything is decided",
                   to_seconds(stall_.lateness())));
-  next_scan_ = next_judgement_ = now;
 }
 
 void Monitor::scan(BootTime now) {

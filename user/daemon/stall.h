@@ -20,12 +20,14 @@ class Stall {
   // The next turn is due at this time at the latest.
   void expect(BootTime due) { due_ = due; }
   // At the beginning of a turn: whether it comes so late that all of it has to be read again. The
-  // first turn is never late.
+  // first turn is never late. Of turns that are late one after the other only the first is followed
+  // by a pause: a host that is always short of time still ends who is idle.
   bool noticed(BootTime now) {
-    if (due_ == BootTime{} || now - due_ <= kLate) return false;
-    lateness_ = now - due_;
-    settled_at_ = now + kSettle;
-    return true;
+    const bool late = due_ != BootTime{} && now - due_ > kLate;
+    if (late) lateness_ = now - due_;
+    if (late && !behind_) settled_at_ = now + kSettle;
+    behind_ = late;
+    return late;
   }
   Nanoseconds lateness() const { return lateness_; }  // of the last stall
   bool settling(BootTime now) const { return now < settled_at_; }
@@ -33,6 +35,7 @@ class Stall {
  private:
   BootTime due_{};
   BootTime settled_at_{};
+  bool behind_ = false;
   Nanoseconds lateness_{0};
 };
 

@@ -320,6 +320,15 @@ TEST_F(MonitorTest, WhoeverWasIdleIsEndedOnceEverythingIsReadAgain) {
   EXPECT_EQ(count(EventType::terminated), 1);
 }
 
+TEST_F(MonitorTest, ATurnThatIsAlwaysLateStillEndsWhoIsIdle) {
+  log_in(kStart);
+  tick_at(0);
+  wake_at(30);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  wake_at(40);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
 // The machine slept, and with it the sshd that has a key to deliver.
 TEST_F(MonitorTest, AKeyThatWaitedThroughTheStallStillCounts) {
   log_in(kStart);
