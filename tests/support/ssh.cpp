@@ -11,9 +11,6 @@
 #include <stdexcept>
 
 namespace idlewarden::test {
-namespace {
-
-constexpr const char* kPrompt = "ready> ";
 
 int free_port() {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -29,7 +26,7 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-bool answers(int port) {
+bool is_listening(int port) {
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -45,9 +42,33 @@ void make_key(const std::string& file) {
   if (made.status != 0) throw std::runtime_error("ssh-keygen: " + made.output);
 }
 
-}  // namespace
+void prepare_home(const Account& account, const std::string& key_file) {
+  if (!key_file.empty()) {
+    std::ostringstream key;
+    key << std::ifstream(key_file + ".pub").rdbuf();
+    write_host_file(account.home + "/.ssh/authorized_keys", key.str());
+  }
+  write_host_file(account.home + "/.hushlogin", "");
+  write_host_file(account.home + "/.bash_profile",
+                  "[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='" + std::string(kPrompt) + "'\n");
+}
 
-SshServer::SshServer(const std::string& settings) : port_(free_port()) {
+std::vector<std::string> ssh_client(int port, const std::string& key_file, const Account& account,
+                                    const std::vector<std::string>& options) {
+  std::vector<std::string> argv{"ssh",       "-F",
+                                "/dev/null", "-tt",
+                                "-p",        std::to_string(port),
+                                "-i",        key_file,
+                                "-o",        "StrictHostKeyChecking=no",
+                                "-o",        "UserKnownHostsFile=/dev/null",
+                                "-o",        "LogLevel=ERROR",
+                                "-o",        "KexAlgorithms=curve25519-sha256"};
+  argv.insert(argv.end(), options.begin(), options.end());
+  argv.push_back(account.name + "@127.0.0.1");
+  return argv;
+}
+
+SshServer::SshServer(const std::string& settings, const std::string& sshd) : port_(free_port()) {
   make_key(dir_.path() + "/host_key");
   make_key(dir_.path() + "/client_key");
   dir_.file("sshd_config", "Port " + std::to_string(port_) + "\nListenAddress 127.0.0.1\nHostKey " +
@@ -56,10 +77,9 @@ SshServer::SshServer(const std::string& settings) : port_(free_port()) {
                                "LogLevel VERBOSE\nSubsystem sftp internal-sftp\n" +
                                settings + "\n");
   process_ = std::make_unique<Process>(
-      std::vector<std::string>{"/usr/sbin/sshd", "-D", "-e", "-f", config_file()},
-      dir_.path() + "/log");
+      std::vector<std::string>{sshd, "-D", "-e", "-f", config_file()}, dir_.path() + "/log");
   const auto until = std::chrono::steady_clock::now() + 20s;
-  while (!answers(port_)) {
+  while (!is_listening(port_)) {
     if (!process_->running() || std::chrono::steady_clock::now() > until) {
       throw std::runtime_error("sshd did not start: " + log());
     }
@@ -74,28 +94,12 @@ std::string SshServer::log() const {
 }
 
 void SshServer::authorize(const Account& account) const {
-  std::ostringstream key;
-  key << std::ifstream(dir_.path() + "/client_key.pub").rdbuf();
-  write_host_file(account.home + "/.ssh/authorized_keys", key.str());
-  // A prompt that a test can wait for, and nothing that the host's own files would print.
-  write_host_file(account.home + "/.hushlogin", "");
-  write_host_file(account.home + "/.bash_profile",
-                  "[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='" + std::string(kPrompt) + "'\n");
+  prepare_home(account, dir_.path() + "/client_key");
 }
 
 std::vector<std::string> SshServer::client(const Account& account,
                                            const std::vector<std::string>& options) const {
-  std::vector<std::string> argv{"ssh",       "-F",
-                                "/dev/null", "-tt",
-                                "-p",        std::to_string(port_),
-                                "-i",        dir_.path() + "/client_key",
-                                "-o",        "StrictHostKeyChecking=no",
-                                "-o",        "UserKnownHostsFile=/dev/null",
-                                "-o",        "LogLevel=ERROR",
-                                "-o",        "KexAlgorithms=curve25519-sha256"};
-  argv.insert(argv.end(), options.begin(), options.end());
-  argv.push_back(account.name + "@127.0.0.1");
-  return argv;
+  return ssh_client(port_, dir_.path() + "/client_key", account, options);
 }
 
 SshLogin::SshLogin(const SshServer& server, const Account& account,

@@ -14,17 +14,29 @@
 
 namespace idlewarden::test {
 
+// What the shell of an account shows once prepare_home() was there.
+inline constexpr const char* kPrompt = "ready> ";
+
+int free_port();              // of 127.0.0.1, for TCP
+bool is_listening(int port);  // there
+void make_key(const std::string& file);
+// A prompt that a test can wait for, nothing that the host's own files would print, and the public
+// key in `key_file`.pub allowed in.
+void prepare_home(const Account& account, const std::string& key_file = "");
+// The command line of a client that logs in as this account.
+std::vector<std::string> ssh_client(int port, const std::string& key_file, const Account& account,
+                                    const std::vector<std::string>& options = {});
+
 class SshServer {
  public:
   // `settings` is appended to what the test needs (port, keys, no PAM).
-  explicit SshServer(const std::string& settings);
+  explicit SshServer(const std::string& settings, const std::string& sshd = "/usr/sbin/sshd");
 
   pid_t pid() const noexcept { return process_->pid(); }
   int port() const noexcept { return port_; }
   std::string config_file() const { return dir_.path() + "/sshd_config"; }
   std::string log() const;
   void authorize(const Account& account) const;  // lets the clients' key in
-  // The command line of a client that logs in as this account.
   std::vector<std::string> client(const Account& account,
                                   const std::vector<std::string>& options = {}) const;
 
