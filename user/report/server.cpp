@@ -11,6 +11,7 @@
 #include "report/front_door.h"
 #include "report/listen.h"
 #include "report/render.h"
+#include "report/what_if.h"
 
 namespace idlewarden {
 namespace {
@@ -188,6 +189,26 @@ void add_events(Http& http, Reporter& reporter) {
   });
 }
 
+void add_idle_gaps(Http& http, const IdleGapsProvider& provider) {
+  const auto answer = [provider](const char* type, auto render) {
+    return [=](const httplib::Request& request, httplib::Response& response) {
+      const auto asked = what_if_limits(request.get_param_value("limits"));
+      if (!asked) return set_text(response, 400, asked.error().text());
+      const auto gaps = provider();
+      if (!gaps) return set_text(response, 503, gaps.error().text());
+      response.set_content(render(what_if(*gaps, *asked), request), type);
+    };
+  };
+  using Request = httplib::Request;
+  http.Get("/v1/idle-gaps", answer("application/json", [](const WhatIf& w, const Request&) {
+             return what_if_json(w) + "\n";
+           }));
+  http.Get("/v1/idle-gaps.txt",
+           answer("text/plain; charset=utf-8", [](const WhatIf& w, const Request& request) {
+             return what_if_text(w, number_or(request, "users", kUsersShown));
+           }));
+}
+
 class HttpServer final : public Server {
  public:
   explicit HttpServer(std::unique_ptr<Http> http) : http_(std::move(http)) {}
@@ -242,11 +263,12 @@ Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
 }
 
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
-                                           Reporter& reporter) {
+                                           Reporter& reporter, IdleGapsProvider gaps) {
   auto http = std::make_unique<Http>();
   add_common(*http, provider);
   add_sessions(*http, provider);
   add_events(*http, reporter);
+  add_idle_gaps(*http, gaps);
   return start(listen_unix(path), std::move(http));
 }
 

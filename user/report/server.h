@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "report/idle_gaps.h"
 #include "report/listen.h"
 #include "report/reporter.h"
 #include "report/snapshot.h"
@@ -19,6 +20,7 @@ namespace idlewarden {
 // Called from a server's thread; hands the question to the daemon's loop and waits for the answer.
 // An error if the loop does not answer within 2 s; clients get it as 503.
 using SnapshotProvider = std::function<Result<Snapshot>()>;
+using IdleGapsProvider = std::function<Result<IdleGaps>()>;
 
 class Server {
  public:
@@ -38,10 +40,11 @@ Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
 // GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS&charset=ascii: the table for
 // people), /v1/status, /v1/events
 // (the last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line
-// now and then; ?format=text: sentences with their time), /metrics, /healthz. The socket's mode is
-// 0600, its folder is made 0755 if missing; a stale socket is replaced, a live one is an error.
-// `reporter` outlives the server.
+// now and then; ?format=text: sentences with their time), /v1/idle-gaps and, for people,
+// /v1/idle-gaps.txt (?limits=5m,10m: what these limits would have done; ?users=10: how many users
+// to name), /metrics, /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a
+// stale socket is replaced, a live one is an error. `reporter` outlives the server.
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
-                                           Reporter& reporter);
+                                           Reporter& reporter, IdleGapsProvider gaps);
 
 }  // namespace idlewarden

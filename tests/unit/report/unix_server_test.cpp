@@ -16,6 +16,7 @@
 #include "report/listen.h"
 #include "report/render.h"
 #include "report/server.h"
+#include "report/what_if.h"
 #include "samples.h"
 #include "sockets.h"
 #include "support/temp_dir.h"
@@ -45,7 +46,8 @@ class UnixServer : public ::testing::Test {
 
   Result<std::unique_ptr<Server>> serve() {
     return serve_unix(
-        path_, [this]() -> Result<Snapshot> { return snapshot_; }, *reporter_);
+        path_, [this]() -> Result<Snapshot> { return snapshot_; }, *reporter_,
+        [this]() -> Result<IdleGaps> { return gaps_; });
   }
   void start() {
     auto server = serve();
@@ -61,6 +63,7 @@ class UnixServer : public ::testing::Test {
   test::TempDir dir_;
   std::string path_ = dir_.path() + "/run/idlewarden.sock";
   Snapshot snapshot_ = test::small_snapshot();
+  IdleGaps gaps_{test::noon()};
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Server> server_;
 };
@@ -75,6 +78,18 @@ TEST_F(UnixServer, AnswersItsPaths) {
   EXPECT_EQ(fetch_unix(path_, "/healthz"), "ok\n");
   EXPECT_THAT(fetch_unix(path_, "/metrics").value_or(""), HasSubstr("idlewarden_build_info"));
   EXPECT_EQ(fetch_unix(path_, "/v1/events"), "");
+}
+
+TEST_F(UnixServer, TellsWhatOtherLimitsWouldHaveDone) {
+  start();
+  const WhatIf usual = what_if(gaps_, *what_if_limits(""));
+  EXPECT_EQ(fetch_unix(path_, "/v1/idle-gaps"), what_if_json(usual) + "\n");
+  EXPECT_EQ(fetch_unix(path_, "/v1/idle-gaps.txt"), what_if_text(usual, kUsersShown));
+  EXPECT_EQ(fetch_unix(path_, "/v1/idle-gaps?limits=7m,20s"),
+            what_if_json(what_if(gaps_, {std::chrono::seconds(20), std::chrono::minutes(7)})) +
+                "\n");
+  EXPECT_THAT(fetch_unix(path_, "/v1/idle-gaps?limits=1s").error().text(),
+              HasSubstr("400: 1s is too short"));
 }
 
 TEST_F(UnixServer, IsForItsOwnerAloneWhateverTheUmask) {
@@ -265,7 +280,7 @@ TEST(Client, SaysHowToStartTheDaemon) {
 TEST_F(UnixServer, TheClientRepeatsTheDaemonsWords) {
   auto server = serve_unix(
       path_, []() -> Result<Snapshot> { return fail("the loop did not answer within 2 s"); },
-      *reporter_);
+      *reporter_, []() -> Result<IdleGaps> { return fail("the loop did not answer within 2 s"); });
   ASSERT_TRUE(server.has_value());
   EXPECT_EQ(fetch_unix(path_, "/v1/sessions").error().text(),
             "the daemon answered 503: the loop did not answer within 2 s");
