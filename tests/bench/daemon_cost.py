@@ -76,7 +76,7 @@ def one(build, count, seconds, backend):
             if host.stdout.readline() != "ready\n":
                 raise SystemExit("bench: the host program did not start")
             command = [binary, "run", "--config", policy, "--socket", socket, "--pin-dir", "none",
-                       "--metrics-listen", "none", "--backend", backend,
+                       "--state-dir", "none", "--metrics-listen", "none", "--backend", backend,
                        "--only-host-pid", str(host.pid)]
             with running(command, stdout=output, stderr=output) as daemon:
                 seen = wait_for_sessions(binary, socket, count, daemon, log)

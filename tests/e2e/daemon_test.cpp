@@ -151,9 +151,9 @@ TEST_P(DaemonProgram, StoppingItLeavesSessionsAlone) {
 TEST_P(DaemonProgram, AWrongPolicyAtTheStartIsRefusedWithItsPlace) {
   const TempDir dir;
   const std::string policy = dir.file("bad.toml", "mode = \"enforce\"\ngrace = \"five\"\n");
-  const Finished ran =
-      run({binary(), "run", "--config", policy, "--socket", dir.path() + "/s", "--pin-dir", "none",
-           "--metrics-listen", "none", "--only-host-pid", std::to_string(server.pid())});
+  const Finished ran = run({binary(), "run", "--config", policy, "--socket", dir.path() + "/s",
+                            "--pin-dir", "none", "--state-dir", "none", "--metrics-listen", "none",
+                            "--only-host-pid", std::to_string(server.pid())});
   EXPECT_TRUE(WIFEXITED(ran.status) && WEXITSTATUS(ran.status) == 1) << ran.output;
   EXPECT_NE(ran.output.find(policy + ":2:"), std::string::npos) << ran.output;
 }

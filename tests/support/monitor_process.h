@@ -20,6 +20,8 @@ struct MonitorOptions {
   std::vector<pid_t> only_host_pids;  // must not be empty: a test never looks at other sessions
   std::vector<std::string> more;      // further arguments of `run`
   std::map<std::string, std::string> environment = {};
+  std::string pin_dir = "none";
+  std::string state_dir = "none";
 };
 
 class MonitorProcess {

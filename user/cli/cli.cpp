@@ -27,6 +27,7 @@ int run_cli(int argc, char** argv) {
   add_sessions(app, status);
   add_top(app, status);
   add_events(app, status);
+  add_whatif(app, status);
   add_explain(app, status);
   add_lint(app, status);
   add_check_config(app, status);

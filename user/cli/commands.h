@@ -15,6 +15,7 @@ void add_run(CLI::App& app, int& status);
 void add_sessions(CLI::App& app, int& status);
 void add_top(CLI::App& app, int& status);
 void add_events(CLI::App& app, int& status);
+void add_whatif(CLI::App& app, int& status);
 void add_explain(CLI::App& app, int& status);
 void add_lint(CLI::App& app, int& status);
 void add_check_config(CLI::App& app, int& status);

@@ -19,6 +19,7 @@ int run(RunArguments& arguments) {
     options.overrides.mode = arguments.mode == "enforce" ? Mode::enforce : Mode::audit;
   }
   if (options.pin_dir == "none") options.pin_dir.clear();
+  if (options.state_dir == "none") options.state_dir.clear();
   if (arguments.json) options.log_format = LogFormat::json;
   const auto ran = run_daemon(options);
   if (ran) return kFine;
@@ -46,6 +47,11 @@ void add_run(CLI::App& app, int& status) {
   command->add_option("--metrics-listen", options.overrides.metrics_listen, "Over the policy's")
       ->type_name("ADDR:PORT|none");
   command->add_option("--pin-dir", options.pin_dir, "Where kernel state outlives a restart")
+      ->type_name("DIR|none")
+      ->capture_default_str();
+  command
+      ->add_option("--state-dir", options.state_dir,
+                   "Where the idle times that `whatif` counts outlive a restart")
       ->type_name("DIR|none")
       ->capture_default_str();
   command->add_option("--events-file", options.events_file, "Append every event, one JSON a line")

@@ -14,6 +14,8 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
+#include "daemon/gap_recorder.h"
 #include "daemon/loop.h"
 #include "daemon/monitor.h"
 #include "daemon/privileges.h"
@@ -49,6 +51,12 @@ std::set<pid_t> ancestors(const Procfs& procfs) {
   return pids;
 }
 
+// random(4). Empty where there is none: then every start counts as a reboot.
+std::string boot_id(const Procfs& procfs) {
+  const auto text = procfs.read("sys/kernel/random/boot_id");
+  return text ? std::string(trim(*text)) : "";
+}
+
 std::string start_line(const Limits& limits, const OpenedSource& kernel) {
   const Policy& policy = limits.policy();
   std::string files;
@@ -75,10 +83,13 @@ class Daemon {
   void compose();
   void turn();
   void reload();
-  Result<Snapshot> ask();
+  template <class Answer>
+  Result<Answer> ask(std::function<Answer()> look);
+  void degrade(const std::string& reason, const std::string& sentence);
 
   const DaemonOptions& options_;
   SystemClock clock_;
+  const BootTime began_ = clock_.now();
   Procfs procfs_;
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Reporter> reporter_;
@@ -88,6 +99,7 @@ class Daemon {
   std::unique_ptr<Terminator> terminator_;
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<GapRecorder> gaps_;
   // Last, so first to go: their threads ask the parts above.
   std::unique_ptr<Server> unix_server_;
   std::unique_ptr<Server> metrics_server_;
@@ -166,9 +178,28 @@ void Daemon::compose() {
                      .warden = *warden_,
                      .clock = clock_,
                      .procfs = procfs_,
-                     .emit = [this](const Event& event) { reporter_->emit(event); },
-                     .warn = [this](const std::string& text) { reporter_->warning(text); }});
+                     .emit =
+                         [this](const Event& event) {
+                           if (event.type == EventType::terminated) gaps_->ended_one();
+                           reporter_->emit(event);
+                         },
+                     .warn = [this](const std::string& text) { reporter_->warning(text); },
+                     .looked =
+                         [this](BootTime now, const std::vector<Observation>& all) {
+                           gaps_->look(now, limits_->policy().warn, all);
+                         }});
   for (const std::string& warning : kernel_.warnings) monitor_->set_degraded("kernel", warning);
+  gaps_ = std::make_unique<GapRecorder>(
+      options_.state_dir, boot_id(procfs_), clock_, began_,
+      [this](const std::string& sentence) { degrade("idle_gaps", sentence); });
+}
+
+void Daemon::degrade(const std::string& reason, const std::string& sentence) {
+  if (sentence.empty()) {
+    monitor_->clear_degraded(reason);
+  } else {
+    monitor_->set_degraded(reason, sentence);
+  }
 }
 
 Result<void> Daemon::wire_loop() {
@@ -190,8 +221,15 @@ Result<void> Daemon::wire_loop() {
 }
 
 Result<void> Daemon::open_servers() {
-  const SnapshotProvider provider = [this] { return ask(); };
-  auto on_socket = serve_unix(options_.socket, provider, *reporter_);
+  const SnapshotProvider provider = [this] {
+    return ask<Snapshot>([this] {
+      Snapshot snapshot = monitor_->snapshot();
+      snapshot.dropped_events = reporter_->dropped_events();
+      return snapshot;
+    });
+  };
+  const IdleGapsProvider gaps = [this] { return ask<IdleGaps>([this] { return gaps_->gaps(); }); };
+  auto on_socket = serve_unix(options_.socket, provider, *reporter_, gaps);
   if (!on_socket) return std::unexpected(on_socket.error());
   unix_server_ = std::move(*on_socket);
   return open_metrics(provider);
@@ -240,15 +278,11 @@ void Daemon::reload() {
 
 // On a server's thread. The promise is shared: when the wait is given up, the loop still fulfils
 // it.
-Result<Snapshot> Daemon::ask() {
-  const auto promise = std::make_shared<std::promise<Snapshot>>();
+template <class Answer>
+Result<Answer> Daemon::ask(std::function<Answer()> look) {
+  const auto promise = std::make_shared<std::promise<Answer>>();
   auto answer = promise->get_future();
-  const auto look = [this, promise] {
-    Snapshot snapshot = monitor_->snapshot();
-    snapshot.dropped_events = reporter_->dropped_events();
-    promise->set_value(std::move(snapshot));
-  };
-  if (!loop_->call(look)) {
+  if (!loop_->call([promise, look = std::move(look)] { promise->set_value(look()); })) {
     return fail("the daemon is stopping");
   }
   if (answer.wait_for(std::chrono::seconds(2)) != std::future_status::ready) {
@@ -263,6 +297,7 @@ Result<Snapshot> Daemon::ask() {
 
 void Daemon::finish() {
   sd_notify(0, "STOPPING=1");
+  gaps_->finish();
   reporter_->info("stopped; sessions are left as they are");
 }
 

@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "limits/policy.h"
 #include "report/client.h"
+#include "report/idle_gaps_file.h"
 #include "report/reporter.h"
 
 namespace idlewarden {
@@ -19,7 +20,8 @@ struct DaemonOptions {
   std::string config = kDefaultPolicyFile;
   PolicyOverrides overrides;
   std::string socket = kDefaultSocket;
-  std::string pin_dir = kDefaultPinDir;  // empty: nothing is pinned
+  std::string pin_dir = kDefaultPinDir;      // empty: nothing is pinned
+  std::string state_dir = kDefaultStateDir;  // empty: nothing is kept
   std::string events_file;
   LogFormat log_format = LogFormat::human;
   std::vector<pid_t> only_host_pids;

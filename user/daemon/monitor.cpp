@@ -74,7 +74,8 @@ void Monitor::pty_made() {
 BootTime Monitor::tick() {
   const BootTime now = parts_.clock.now();
   if (stall_.noticed(now)) read_all_again_after_a_stall(now);
-  if (now >= next_scan_) scan(now);
+  const bool scanned = now >= next_scan_;
+  if (scanned) scan(now);
   if (now >= next_judgement_) judge_all();
 
   std::vector<Observation> all;
@@ -91,6 +92,7 @@ BootTime Monitor::tick() {
     // Its processes are gone: the next scan makes that known without waiting for its turn.
     if (transition.happened == Happened::terminated) next_scan_ = now;
   }
+  if (parts_.looked && scanned && !degraded_.contains("scan_failed")) parts_.looked(now, all);
   counters_.decision_seconds.observe(to_seconds(parts_.clock.now() - now));
   dismiss();
   const BootTime due = step.wake ? std::min(*step.wake, next_scan_) : next_scan_;

@@ -35,6 +35,8 @@ class Monitor {
     Procfs procfs;
     EmitEvent emit;
     std::function<void(const std::string&)> warn;  // for the log, once per sentence
+    // After each good scan: every session, ascending by its id, as of the moment before the scan.
+    std::function<void(BootTime, const std::vector<Observation>&)> looked = {};
   };
   explicit Monitor(Parts parts);
 
