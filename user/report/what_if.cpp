@@ -120,7 +120,8 @@ WhatIf what_if(const IdleGaps& gaps, const std::vector<Seconds>& limits) {
   if (all.looks > 0) out.mean_pause = all.watched / static_cast<std::int64_t>(all.looks);
   out.longest_pause = all.longest_pause;
   out.warn = gaps.warn;
-  out.live = gaps.live.size();
+  out.live = static_cast<std::uint64_t>(
+      std::ranges::count_if(gaps.live, [](const auto& entry) { return !entry.second.restored; }));
   out.ended_by_us = all.ended_by_us;
   out.cut = all.cut;
   out.unrecorded = all.unrecorded;

@@ -85,9 +85,9 @@ TEST_F(UnixServer, TellsWhatOtherLimitsWouldHaveDone) {
   const WhatIf usual = what_if(gaps_, *what_if_limits(""));
   EXPECT_EQ(fetch_unix(path_, "/v1/idle-gaps"), what_if_json(usual) + "\n");
   EXPECT_EQ(fetch_unix(path_, "/v1/idle-gaps.txt"), what_if_text(usual, kUsersShown));
-  EXPECT_EQ(fetch_unix(path_, "/v1/idle-gaps?limits=7m,20s"),
-            what_if_json(what_if(gaps_, {std::chrono::seconds(20), std::chrono::minutes(7)})) +
-                "\n");
+  EXPECT_EQ(
+      fetch_unix(path_, "/v1/idle-gaps?limits=7m,20s"),
+      what_if_json(what_if(gaps_, {std::chrono::seconds(20), std::chrono::minutes(7)})) + "\n");
   EXPECT_THAT(fetch_unix(path_, "/v1/idle-gaps?limits=1s").error().text(),
               HasSubstr("400: 1s is too short"));
 }
