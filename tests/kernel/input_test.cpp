@@ -227,6 +227,18 @@ TEST_P(HookedInput, RepliesThatComeFastAreCutAnywhere) {
                 {{"\033[24;80R\033[24;80R\033[24", true}, {";80R\033[24;8", true}, {"0R", true}});
 }
 
+// The kernel hands it on in pieces of 2048 bytes, which is in the middle of a reply; the tracepoint
+// sees it whole, and reads no more than one piece.
+TEST_P(HookedInput, RepliesInOneLongWrite) {
+  open();
+  if (!ready()) return;
+  const PtySession s = session();
+  std::string many;
+  for (int i = 0; i < 350; ++i) many += "\033[24;80R";
+  s.type(many);
+  EXPECT_EQ(seen(s).inputs, GetParam() == Backend::tracepoint ? 1U : 0U);
+}
+
 TEST_P(HookedInput, WhatMayBeAKeysBeginningIsAPerson) {
   open();
   if (!ready()) return;
