@@ -123,7 +123,7 @@ std::vector<std::string> blind_spots(Backend backend) {
           "Bytes that reach a pty through io_uring, or from a 32-bit program, are known to the "
           "scan only, one or two seconds, and not at all while no daemon runs.",
           "A terminal's own replies count as input unless they arrive by write(2), which is how "
-          "sshd sends them.",
+          "sshd sends them, and not more than 2 kB of them at once.",
           "Every system call of the host takes about 30 ns longer.",
           "Consoles and serial lines have no pty: input there is known to the scan only, and a "
           "terminal's own replies count as input."};
