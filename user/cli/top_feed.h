@@ -15,7 +15,7 @@ namespace idlewarden {
 Result<SessionsView> fetch_view(const std::string& socket);
 
 // Again and again, on a thread of its own: a daemon that is slow to answer does not keep the keys
-// waiting.
+// waiting, and is asked less often.
 class TopFeed {
  public:
   // The thread takes no signals.

@@ -243,14 +243,14 @@ void add_head(Writer& out, const TopInput& input, const TopState& state, const T
   if (!input.trouble.empty()) out.add(input.trouble, Paint::trouble);
 }
 
-std::string foot(const TopState& state, std::size_t shown, std::size_t all, std::size_t page) {
-  if (state.typing) return "filter: " + state.filter + "_";
-  std::string where;
-  if (!state.filter.empty()) where += fmt::format("filter \"{}\"  ", state.filter);
-  if (all > page) {
-    where += fmt::format("{}-{} of {}  ", std::min(state.first + 1, all), state.first + shown, all);
-  }
-  return where + "q quit  ? help  / filter  sort: l left  i idle  u user  t tty  m limit";
+void add_foot(Writer& out, const TopState& state, std::size_t all, std::size_t page) {
+  if (state.typing) return out.add("filter: " + state.filter + "_", Paint::faint);
+  const std::string filter =
+      state.filter.empty() ? "" : fmt::format("filter \"{}\"  ", state.filter);
+  const std::string where =
+      all <= page ? "" : fmt::format("{}-{} of {}", state.first + 1, state.first + page, all);
+  out.add(filter + "q quit  ? help  / filter  sort: l left  i idle  u user  t tty  m limit", where,
+          Paint::faint);
 }
 
 // The titles, the sessions and, on a screen, the line of keys at its bottom; how many sessions are
@@ -274,7 +274,7 @@ std::size_t add_table(Writer& out, const TopInput& input, TopState& state, const
   }
   if (bounded) {
     out.lines.resize(static_cast<std::size_t>(frame.height - 1));
-    out.add(foot(state, end - state.first, sessions.size(), page), Paint::faint);
+    add_foot(out, state, sessions.size(), page);
   }
   return page;
 }
