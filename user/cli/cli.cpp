@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/commands.h"
+#include "cli/help.h"
 
 namespace idlewarden {
 
@@ -21,7 +22,7 @@ int run_cli(int argc, char** argv) {
       "long is too long.",
       "idlewarden");
   app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
+  app.formatter(std::make_shared<Help>());  // the subcommands inherit it
   int status = kFine;
   add_run(app, status);
   add_sessions(app, status);

@@ -109,7 +109,7 @@ void add_explain(CLI::App& app, int& status) {
   CLI::App* command =
       app.add_subcommand("explain", "How long a session may be idle, and who says so");
   command->add_option("--user", arguments->user, "Whose session")->required()->type_name("NAME");
-  command->add_option("--groups", arguments->groups, "Instead of the account's own")
+  command->add_option("--groups", arguments->groups, "The groups, instead of the account's own")
       ->delimiter(',')
       ->type_name("A,B");
   command->add_option("--addr", arguments->address, "The client's address")->type_name("IP");
@@ -119,7 +119,7 @@ void add_explain(CLI::App& app, int& status) {
       ->type_name("IP");
   command->add_option("--lport", arguments->local_port, "The port it connected to")
       ->type_name("PORT");
-  command->add_option("--shell", arguments->shell, "Instead of the account's own")
+  command->add_option("--shell", arguments->shell, "The login shell, instead of the account's own")
       ->type_name("PATH");
   command->add_option("--kind", arguments->kind, "What kind of session")
       ->type_name("ssh|ssh-nopty|console")
@@ -139,9 +139,11 @@ void add_explain(CLI::App& app, int& status) {
 
 void add_check_config(CLI::App& app, int& status) {
   auto arguments = std::make_shared<CheckArguments>();
-  CLI::App* command =
-      app.add_subcommand("check-config", "Read the policy as the daemon does, and say if it would");
-  command->add_option("FILE,--config", arguments->config, "Policy file")->capture_default_str();
+  CLI::App* command = app.add_subcommand(
+      "check-config", "Read a policy file as the daemon does, say what is wrong with it");
+  command->add_option("FILE,--config", arguments->config, "Policy file")
+      ->type_name("")
+      ->capture_default_str();
   command->add_option("--root", arguments->root, "Read this tree as /")
       ->type_name("DIR")
       ->capture_default_str();

@@ -53,7 +53,7 @@ CLI::App* add_query(CLI::App& app, const char* name, const char* about, QueryArg
 void add_sessions(CLI::App& app, int& status) {
   auto arguments = std::make_shared<QueryArguments>();
   CLI::App* command = add_query(
-      app, "sessions", "Live sessions: idle time, limit and where it comes from", *arguments);
+      app, "sessions", "The sessions: idle time, limit and where it comes from", *arguments);
   command->callback([arguments, &status] { status = sessions(*arguments); });
 }
 

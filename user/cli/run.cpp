@@ -35,7 +35,7 @@ void add_run(CLI::App& app, int& status) {
   command->add_option("--config", options.config, "Policy file; policies.d beside it is read too")
       ->type_name("FILE")
       ->capture_default_str();
-  command->add_option("--mode", arguments->mode, "Over the policy's mode")
+  command->add_option("--mode", arguments->mode, "Instead of the policy's mode")
       ->type_name("audit|enforce")
       ->check(CLI::IsMember({"audit", "enforce"}));
   command->add_option("--backend", options.overrides.backend, "How input is observed")
@@ -44,7 +44,9 @@ void add_run(CLI::App& app, int& status) {
   command->add_option("--socket", options.socket, "Where the other subcommands reach it")
       ->type_name("PATH")
       ->capture_default_str();
-  command->add_option("--metrics-listen", options.overrides.metrics_listen, "Over the policy's")
+  command
+      ->add_option("--metrics-listen", options.overrides.metrics_listen,
+                   "Where Prometheus finds the metrics, instead of the policy's")
       ->type_name("ADDR:PORT|none");
   command->add_option("--pin-dir", options.pin_dir, "Where kernel state outlives a restart")
       ->type_name("DIR|none")
@@ -54,7 +56,9 @@ void add_run(CLI::App& app, int& status) {
                    "Where the idle times that `whatif` counts outlive a restart")
       ->type_name("DIR|none")
       ->capture_default_str();
-  command->add_option("--events-file", options.events_file, "Append every event, one JSON a line")
+  command
+      ->add_option("--events-file", options.events_file,
+                   "Append every event to this file, a JSON line each")
       ->type_name("PATH");
   command
       ->add_option("--only-host-pid", options.only_host_pids,

@@ -207,8 +207,8 @@ int top(TopArguments& arguments) {
 
 void add_top(CLI::App& app, int& status) {
   auto arguments = std::make_shared<TopArguments>();
-  CLI::App* command = app.add_subcommand(
-      "top", "Live sessions on the whole terminal, what ends next first (? there: its keys)");
+  CLI::App* command =
+      app.add_subcommand("top", "Live sessions on the whole terminal, what ends next first");
   command->add_option("--socket", arguments->socket, "The daemon's socket")
       ->type_name("PATH")
       ->capture_default_str();
@@ -218,7 +218,7 @@ void add_top(CLI::App& app, int& status) {
                              "interval"))
       ->capture_default_str();
   command->add_flag("--once", arguments->once,
-                    "Print the table and leave; so does a `top` that is not on a terminal");
+                    "Print the table and leave, as it does where there is no terminal");
   command->add_flag("--json", arguments->json,
                     "For machines: what `sessions --json` prints, a line every interval");
   command->callback([arguments, &status] { status = top(*arguments); });
