@@ -13,7 +13,9 @@ namespace idlewarden {
 
 inline constexpr const char* kDefaultStateDir = "/var/lib/idlewarden";
 inline constexpr const char* kIdleGapsFile = "idle-gaps.json";
-// What the bounds of IdleGaps come to at the very most; a larger file is not one of ours.
+// The bounds of IdleGaps come to 9 MB at the very most, nearly all of it 16,384 live sessions with
+// the longest names. Usual are some tens of kB and 300 bytes for each live session. A larger file
+// is not ours.
 inline constexpr std::size_t kIdleGapsBytes = 16 << 20;
 
 struct KeptGaps {

@@ -153,7 +153,11 @@ class MonitorTest : public testing::Test {
                          .procfs = proc_.procfs(),
 
                          .emit = [this](const Event& e) { events_.push_back(e); },
-                         .warn = [](const std::string&) {}});
+                         .warn = [](const std::string&) {},
+                         .looked =
+                             [this](BootTime at, const std::vector<Observation>& all) {
+                               looked_.emplace_back(at, all.size());
+                             }});
     }
     return *monitor_;
   }
@@ -188,6 +192,7 @@ class MonitorTest : public testing::Test {
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Monitor> monitor_;
   std::vector<Event> events_;
+  std::vector<std::pair<BootTime, std::size_t>> looked_;  // when, how many sessions
   std::optional<BootTime> due_;
 };
 
@@ -278,6 +283,20 @@ TEST_F(MonitorTest, AScanThatFailsEndsNobodyAndIsTold) {
   tick_at(62);
   EXPECT_EQ(terminator_.hung_up, 1);
   EXPECT_FALSE(monitor().snapshot().degraded.contains("scan_failed"));
+}
+
+TEST_F(MonitorTest, AGoodScanIsALookAndNothingElseIs) {
+  log_in(kStart);
+  tick_at(0);
+  tick_at(1);  // no scan is due
+  tick_at(2);
+  source_.failing = true;
+  tick_at(4);
+  source_.failing = false;
+  source_.leaders.clear();
+  tick_at(6);
+  EXPECT_EQ(looked_, (std::vector<std::pair<BootTime, std::size_t>>{
+                         {kStart, 1}, {kStart + Seconds(2), 1}, {kStart + Seconds(6), 0}}));
 }
 
 TEST_F(MonitorTest, ABadPolicyChangesNothingButIsTold) {
