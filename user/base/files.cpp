@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/openat2.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include <filesystem>
@@ -27,6 +26,15 @@ UniqueFd open_in_root(const std::string& root, const std::string& path, int flag
 }
 
 }  // namespace
+
+FileStamp file_stamp(const struct stat& st) {
+  const auto time = [](const timespec& t) { return Seconds(t.tv_sec) + Nanoseconds(t.tv_nsec); };
+  return {.device = st.st_dev,
+          .inode = st.st_ino,
+          .size = st.st_size,
+          .modified = time(st.st_mtim),
+          .changed = time(st.st_ctim)};
+}
 
 Root::Root(std::string directory) : directory_(std::move(directory)) {
   while (directory_.size() > 1 && directory_.back() == '/') directory_.pop_back();
@@ -69,6 +77,12 @@ bool Root::exists(const std::string& path) const {
 
 bool Root::is_directory(const std::string& path) const {
   return static_cast<bool>(open_in_root(directory_, path, O_PATH | O_DIRECTORY, 0));
+}
+
+FileStamp Root::stamp(const std::string& path) const {
+  const UniqueFd fd = open_in_root(directory_, path, O_PATH, 0);
+  struct stat st {};
+  return fd && ::fstat(fd.get(), &st) == 0 ? file_stamp(st) : FileStamp();
 }
 
 Result<std::string> Root::resolve(const std::string& path) const {

@@ -4,12 +4,15 @@
 // symlink in the tree cannot lead out of it (openat2(2), RESOLVE_IN_ROOT).
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace idlewarden {
@@ -20,6 +23,17 @@ struct ReadLimits {
   // last component. For files that an unprivileged user controls.
   std::optional<uid_t> owner;
 };
+
+// What changes when a file is written, replaced, or made readable (stat(2)). All 0: there is none.
+struct FileStamp {
+  std::uint64_t device = 0;
+  std::uint64_t inode = 0;
+  std::int64_t size = 0;
+  Nanoseconds modified{0};
+  Nanoseconds changed{0};
+  friend bool operator==(const FileStamp&, const FileStamp&) = default;
+};
+FileStamp file_stamp(const struct stat& st);
 
 class Root {
  public:
@@ -33,6 +47,7 @@ class Root {
   Result<std::string> read(const std::string& path, const ReadLimits& limits = {}) const;
   bool exists(const std::string& path) const;
   bool is_directory(const std::string& path) const;
+  FileStamp stamp(const std::string& path) const;  // of what the path leads to
   // The path, seen from inside, that remains when every symlink on the way is followed.
   Result<std::string> resolve(const std::string& path) const;
   // glob(3) inside the root, in lexical order; paths come back as seen from inside. No match, an

@@ -50,6 +50,7 @@ struct Subject {
   std::string local_address;
   std::optional<std::uint16_t> local_port;
   AcceptingSshd sshd;
+  std::string session;  // of a live one; empty: imagined, so the files as they are now decide
 };
 
 struct Messages {

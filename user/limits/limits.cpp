@@ -4,8 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <set>
+#include <iterator>
 #include <utility>
 
 #include "base/duration.h"
@@ -107,6 +106,8 @@ struct Limits::Impl {
   PolicyOverrides overrides;
   Policy policy;
   HostReadings host;
+  std::string broken = {};  // the policy file that could not be read last
+  std::uint64_t loads = 0;
 };
 
 Limits::Limits(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -166,13 +167,18 @@ Verdict Limits::resolve(const Subject& subject, WallTime wall) const {
 }
 
 Result<void> Limits::reload() {
-  if (!impl_->file.empty()) {
-    auto policy = load_policy(impl_->root, impl_->file, impl_->overrides);
-    if (!policy) return std::unexpected(policy.error());
-    impl_->policy = *std::move(policy);
-  }
   impl_->host.reload();
+  ++impl_->loads;
+  if (impl_->file.empty()) return {};
+  auto policy = load_policy(impl_->root, impl_->file, impl_->overrides);
+  impl_->broken = policy ? "" : policy.error().where.file;
+  if (!policy) return std::unexpected(policy.error());
+  impl_->policy = *std::move(policy);
   return {};
+}
+
+void Limits::forget(const Session& session) {
+  impl_->host.forget(session.id.text());
 }
 
 std::vector<Error> Limits::take_problems() const {
@@ -180,13 +186,21 @@ std::vector<Error> Limits::take_problems() const {
 }
 
 std::vector<std::string> Limits::files() const {
-  std::set<std::string> all = impl_->host.files();
   const std::string tree = impl_->root.is_host() ? "" : impl_->root.directory();
-  for (const std::string& file : impl_->policy.files) all.insert(tree + file);
-  if (impl_->file.empty()) return {all.begin(), all.end()};
-  all.insert(tree + impl_->file);  // even if it is yet to come
-  all.insert(tree + std::filesystem::path(impl_->file).replace_filename("policies.d").string());
-  return {all.begin(), all.end()};
+  std::vector<std::string> all = impl_->policy.files;
+  if (!impl_->file.empty()) {
+    const std::string main_file = policy_path(impl_->root, impl_->file);
+    all.push_back(main_file);  // even if it is yet to come
+    all.push_back(policy_folder(main_file));
+  }
+  if (!impl_->broken.empty()) all.push_back(impl_->broken);
+  for (std::string& file : all) file.insert(0, tree);
+  std::ranges::move(impl_->host.files(), std::back_inserter(all));
+  return all;
+}
+
+std::uint64_t Limits::readings() const noexcept {
+  return impl_->loads + impl_->host.readings();
 }
 
 }  // namespace idlewarden

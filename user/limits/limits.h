@@ -2,6 +2,7 @@
 // The front door of this folder: loads the policy, answers for a subject.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,13 +35,19 @@ class Limits {
   // it stands among the sources with the error as its reason. `wall` decides `hours`.
   Verdict resolve(const Subject& subject, WallTime wall) const;
 
-  // Reads every file again. On an error nothing changes: the old policy and the old readings stay.
+  // Reads every file again. An error is the policy's: the old one stays in force, and the host's
+  // files are read again all the same.
   Result<void> reload();
+  // A session has ended: what it began with (limits_host.h) need not be kept any longer.
+  void forget(const Session& session);
 
   // The errors of host files (sshd_config, logind.conf) met since the last call, for the log.
   std::vector<Error> take_problems() const;
-  // Every file and folder that the answers so far rest on, for watching.
+  // Every file and folder that the answers so far rest on, for watching: the policy's first. Not
+  // those in users' homes: they are looked at when their owner logs in.
   std::vector<std::string> files() const;
+  // Grows whenever files() may have changed.
+  std::uint64_t readings() const noexcept;
 
  private:
   struct Impl;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "limits/limits_host.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <set>
 
 #include "base/text.h"
 
@@ -51,6 +54,38 @@ LimitSource note(Origin origin, const Error& error, const std::string& consequen
 
 constexpr const char* kKept = "; the reading from before holds";
 
+constexpr const char* kOldSshd =
+    "as sshd read it; the file has changed since, and sshd has not taken that for this connection";
+constexpr const char* kNewSshd =
+    "in the file now: for connections that sshd accepts after its next reload";
+constexpr const char* kOldShell = "as it was at login; the file has changed since";
+constexpr const char* kNewShell = "in the file now: for later logins";
+
+// What was kept from the beginning of a session, and what the files say now, if that is something
+// else. A line that only moved is shown where it stands now.
+void add_kept(std::vector<LimitSource> kept, std::vector<LimitSource> now, const char* old,
+              const char* news, std::vector<LimitSource>& into) {
+  for (LimitSource& source : kept) {
+    const auto same = std::ranges::find_if(now, [&](const LimitSource& other) {
+      return other.where.file == source.where.file && other.text == source.text &&
+             other.limit == source.limit;
+    });
+    if (same != now.end()) {
+      into.push_back(std::move(*same));
+      now.erase(same);
+      continue;
+    }
+    source.reason += (source.reason.empty() ? "" : "; ") + std::string(old);
+    into.push_back(std::move(source));
+  }
+  for (LimitSource& source : now) {
+    if (!source.limit) continue;
+    source.reason = fmt::format("{} s, {}", source.limit->count(), news);
+    source.limit.reset();
+    into.push_back(std::move(source));
+  }
+}
+
 // What a file said that can no longer be read goes on to hold.
 void keep_unreadable(const ShellTimeouts& before, ShellTimeouts& now) {
   for (const Error& error : now.problems) {
@@ -80,9 +115,13 @@ void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   const auto& [tree, file, options] = key;
   auto config = SshdConfig::load(Root(tree), file, options);
   reading.read = true;
+  ++readings_;
   if (config) {
-    reading.good = std::move(*config);
     reading.error.reset();
+    // The sessions that keep a reading share it.
+    if (!reading.good || *reading.good != *config) {
+      reading.good = std::make_shared<const SshdConfig>(std::move(*config));
+    }
     return;
   }
   reading.error = config.error();
@@ -101,39 +140,90 @@ void HostReadings::read_logind(const std::string& tree, LogindReading& reading) 
   }
   reading.last = std::move(now);
   reading.read = true;
+  ++readings_;
+}
+
+// The first session of a reading settles what that reading is: the files as they are at that
+// moment, whether or not their change was noticed yet.
+HostReadings::SharedSshd HostReadings::sshd_in_force(const SshdKey& key, const std::string& name) {
+  SshdReading& now = sshd_[key];
+  if (name.empty()) return now.good;
+  SharedSshd& known = in_force_[{key, name}];
+  if (!known) {
+    read_sshd(key, now);
+    known = now.good;
+  }
+  return known;
 }
 
 void HostReadings::add_sshd(const Subject& subject, std::vector<LimitSource>& into) {
   const SshdKey key{root_of(subject).directory(), subject.sshd.config_file, subject.sshd.options};
-  SshdReading& reading = sshd_[key];
-  if (!reading.read) read_sshd(key, reading);
-  if (reading.good) {
-    std::ranges::move(reading.good->limits(connection_of(subject), subject.kind),
-                      std::back_inserter(into));
+  SshdReading& now = sshd_[key];
+  if (!now.read) read_sshd(key, now);
+  SharedSshd used = now.good;
+  if (!subject.session.empty()) {
+    SharedSshd& kept = kept_[subject.session].sshd;
+    if (!kept) kept = sshd_in_force(key, subject.sshd.reading);
+    used = kept;
   }
-  if (reading.error) {
-    into.push_back(note(Origin::sshd_config, *reading.error, reading.good ? kKept : ""));
+  const auto said_by = [&](const SharedSshd& config) {
+    if (!config) return std::vector<LimitSource>();
+    return config->limits(connection_of(subject), subject.kind);
+  };
+  if (used && used != now.good) {
+    add_kept(said_by(used), said_by(now.good), kOldSshd, kNewSshd, into);
+  } else if (used) {
+    std::ranges::move(said_by(used), std::back_inserter(into));
   }
+  if (now.error) into.push_back(note(Origin::sshd_config, *now.error, now.good ? kKept : ""));
+}
+
+void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
+  const auto& [tree, uid, home, shell] = key;
+  const Root root(tree);
+  const auto stamps_of = [&](const ShellTimeouts& timeouts) {
+    std::vector<FileStamp> stamps;
+    for (const std::string& file : timeouts.files) stamps.push_back(root.stamp(file));
+    return stamps;
+  };
+  std::vector<FileStamp> stamps;
+  if (reading.last) stamps = stamps_of(*reading.last);
+  if (reading.last && reading.fresh && stamps == reading.stamps) return;
+  ShellTimeouts now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell});
+  ++readings_;
+  for (const Error& error : now.problems) {
+    // Users may do with their own files what they like; that is no news for the host's log.
+    const bool own = !home.empty() && error.where.file.starts_with(home + "/");
+    if (!own) problem(error);
+  }
+  // Only where other files than before were looked at are there no stamps from before.
+  if (!reading.last || reading.last->files != now.files) stamps = stamps_of(now);
+  if (reading.last) keep_unreadable(*reading.last, now);
+  reading.last = std::make_shared<const ShellTimeouts>(std::move(now));
+  reading.stamps = std::move(stamps);
+  reading.fresh = true;
 }
 
 void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& into) {
-  const std::string tree = root_of(subject).directory();
-  ShellReading& reading = shells_[{tree, subject.uid, subject.home, subject.shell}];
-  if (!reading.fresh) {
-    ShellTimeouts now = shell_timeouts(
-        Root(tree), {.uid = subject.uid, .home = subject.home, .shell = subject.shell});
-    for (const Error& error : now.problems) {
-      // Users may do with their own files what they like; that is no news for the host's log.
-      const bool own = !subject.home.empty() && error.where.file.starts_with(subject.home + "/");
-      if (!own) problem(error);
+  const ShellKey key{root_of(subject).directory(), subject.uid, subject.home, subject.shell};
+  ShellReading& now = shells_[key];
+  if (!now.fresh) read_shell(key, now);
+  SharedShell used = now.last;
+  if (!subject.session.empty()) {
+    SharedShell& kept = kept_[subject.session].shell;
+    if (!kept) {
+      read_shell(key, now);  // for a login, as its shell does
+      kept = now.last;
     }
-    keep_unreadable(reading.last, now);
-    reading.last = std::move(now);
-    reading.fresh = true;
+    used = kept;
   }
-  std::ranges::copy(reading.last.in_force, std::back_inserter(into));
-  std::ranges::copy(reading.last.overruled, std::back_inserter(into));
-  for (const Error& error : reading.last.problems) {
+  if (used != now.last) {
+    add_kept(used->in_force, now.last->in_force, kOldShell, kNewShell, into);
+  } else {
+    std::ranges::copy(used->in_force, std::back_inserter(into));
+  }
+  std::ranges::copy(used->overruled, std::back_inserter(into));
+  for (const Error& error : used->problems) {
     into.push_back(note(Origin::tmout, error, ""));
   }
 }
@@ -169,22 +259,30 @@ void HostReadings::reload() {
   shells_.for_each([](const ShellKey&, ShellReading& reading) { reading.fresh = false; });
 }
 
-std::set<std::string> HostReadings::files() {
-  std::set<std::string> all;
-  const auto add = [&](const std::string& tree, const std::vector<std::string>& files) {
-    for (const std::string& file : files) all.insert(tree == "/" ? file : tree + file);
+std::vector<std::string> HostReadings::files() {
+  std::vector<std::string> all;
+  std::set<std::string> known;
+  const auto add = [&](const std::string& tree, const std::string& file) {
+    std::string path = tree == "/" ? file : tree + file;
+    if (known.insert(path).second) all.push_back(std::move(path));
   };
   sshd_.for_each([&](const SshdKey& key, const SshdReading& reading) {
-    add(std::get<0>(key), {std::get<1>(key)});
+    const std::string& tree = std::get<0>(key);
+    add(tree, std::get<1>(key));
+    if (reading.error && !reading.error->where.file.empty()) add(tree, reading.error->where.file);
     if (!reading.good) return;
-    add(std::get<0>(key), reading.good->files());
-    add(std::get<0>(key), reading.good->folders());
-  });
-  shells_.for_each([&](const ShellKey& key, const ShellReading& reading) {
-    add(std::get<0>(key), reading.last.files);
+    for (const std::string& file : reading.good->files()) add(tree, file);
+    for (const std::string& folder : reading.good->folders()) add(tree, folder);
   });
   logind_.for_each([&](const std::string& tree, const LogindReading& reading) {
-    add(tree, reading.last.files);
+    for (const std::string& file : reading.last.files) add(tree, file);
+  });
+  shells_.for_each([&](const ShellKey& key, const ShellReading& reading) {
+    const std::string& home = std::get<2>(key);
+    for (const std::string& file : reading.last->files) {
+      const bool own = home.size() > 1 && file.starts_with(home + "/");
+      if (!own) add(std::get<0>(key), file);
+    }
   });
   return all;
 }

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the host's own files say: readings of sshd_config, shell files and logind.conf, kept until
 // reload(). A file that can no longer be read keeps its last good reading. Not thread-safe.
+//
+// sshd gives each connection the configuration that it had read when it was started or reloaded,
+// and a shell reads its files once, at login. So a live session keeps what was read for it when it
+// was first asked for: of sshd_config the reading that its sshd had in force, as far as it was
+// followed, of the shell's files the one of that moment. logind's settings hold for all at once.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -66,30 +71,45 @@ class HostReadings {
   std::vector<LimitSource> sources(const Subject& subject, const Policy& policy);
   void reload();
   std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
-  // As this process sees the paths, whatever tree they are in.
-  std::set<std::string> files();
+  // The session has ended: what was kept for it is not asked for again.
+  void forget(const std::string& session) { kept_.erase(session); }
+  // As this process sees the paths, whatever tree they are in; not those in users' homes, which are
+  // looked at when their owner logs in.
+  std::vector<std::string> files();
+  // Another number than before: files() may have changed.
+  std::uint64_t readings() const noexcept { return readings_; }
 
  private:
   // The tree and the file, and the -o options over it.
   using SshdKey = std::tuple<std::string, std::string, std::vector<std::string>>;
+  using SharedSshd = std::shared_ptr<const SshdConfig>;
   struct SshdReading {
-    std::optional<SshdConfig> good;
+    SharedSshd good;
     std::optional<Error> error;  // of the last attempt
     bool read = false;
   };
   using ShellKey = std::tuple<std::string, uid_t, std::string, std::string>;
+  using SharedShell = std::shared_ptr<const ShellTimeouts>;
   struct ShellReading {
-    ShellTimeouts last;
+    SharedShell last;
+    std::vector<FileStamp> stamps;  // of its files, from before it was read
     bool fresh = false;
   };
   struct LogindReading {
     LogindTimes last;
     bool read = false;
   };
+  // What a live session began with.
+  struct Kept {
+    SharedSshd sshd;
+    SharedShell shell;
+  };
 
   Root root_of(const Subject& subject) const;
   void problem(const Error& error);
   void read_sshd(const SshdKey& key, SshdReading& reading);
+  SharedSshd sshd_in_force(const SshdKey& key, const std::string& name);
+  void read_shell(const ShellKey& key, ShellReading& reading);
   void read_logind(const std::string& tree, LogindReading& reading);
   void add_sshd(const Subject& subject, std::vector<LimitSource>& into);
   void add_shell(const Subject& subject, std::vector<LimitSource>& into);
@@ -99,6 +119,10 @@ class HostReadings {
   RecentMap<SshdKey, SshdReading> sshd_{64};
   RecentMap<ShellKey, ShellReading> shells_{1024};
   RecentMap<std::string, LogindReading> logind_{64};
+  // By AcceptingSshd::reading.
+  RecentMap<std::pair<SshdKey, std::string>, SharedSshd> in_force_{256};
+  std::map<std::string, Kept> kept_;  // by session
+  std::uint64_t readings_ = 0;
   std::vector<Error> problems_;
 };
 

@@ -92,6 +92,10 @@ std::string policy_path(const Root& root, const std::string& file) {
   return (here / file).lexically_normal().string();
 }
 
+std::string policy_folder(const std::string& policy_path) {
+  return std::filesystem::path(policy_path).parent_path() / "policies.d";
+}
+
 Result<Policy> load_policy(const Root& root, const std::string& file,
                            const PolicyOverrides& overrides) {
   Policy policy;
@@ -101,8 +105,7 @@ Result<Policy> load_policy(const Root& root, const std::string& file,
     const bool may_be_missing = read.error().code == ENOENT && main_file == kDefaultPolicyFile;
     if (!may_be_missing) return std::unexpected(read.error());
   }
-  const std::string folder = std::filesystem::path(main_file).parent_path() / "policies.d";
-  for (const std::string& extra : root.glob(quoted(folder) + "/*.toml")) {
+  for (const std::string& extra : root.glob(quoted(policy_folder(main_file)) + "/*.toml")) {
     if (auto read = read_into(root, extra, policy); !read) return std::unexpected(read.error());
   }
   if (auto good = check_rules(policy.rules); !good) return std::unexpected(good.error());

@@ -88,6 +88,8 @@ inline constexpr const char* kDefaultPolicyFile = "/etc/idlewarden/idlewarden.to
 // As load_policy() takes `file`: a relative name is meant from the working directory; inside
 // another tree, from its top.
 std::string policy_path(const Root& root, const std::string& file);
+// The folder beside it whose *.toml belong to it.
+std::string policy_folder(const std::string& policy_path);
 Result<Policy> load_policy(const Root& root, const std::string& file,
                            const PolicyOverrides& overrides = {});
 

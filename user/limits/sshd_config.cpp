@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "limits/sshd_config.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "limits/sshd_limits.h"
 #include "limits/sshd_syntax.h"
@@ -58,6 +60,23 @@ SshdEffective SshdConfig::resolve(const SshdConnection& connection) const {
 std::vector<LimitSource> SshdConfig::limits(const SshdConnection& connection, Kind kind) const {
   if (kind != Kind::ssh && kind != Kind::ssh_nopty) return {};
   return sshd_limits(walk_sshd(impl_->syntax, connection), kind);
+}
+
+bool operator==(const SshdConfig& a, const SshdConfig& b) {
+  const auto same_file = [](const SshdFile* x, const SshdFile* y) { return x->path == y->path; };
+  const auto same = [&](const SshdStatement& x, const SshdStatement& y) {
+    const auto* const includes = std::get_if<SshdInclude>(&x.what);
+    const auto* const others = std::get_if<SshdInclude>(&y.what);
+    return x.where == y.where && x.text == y.text && (includes == nullptr) == (others == nullptr) &&
+           (includes == nullptr || std::ranges::equal(includes->files, others->files, same_file));
+  };
+  const SshdSyntax& one = a.impl_->syntax;
+  const SshdSyntax& two = b.impl_->syntax;
+  return one.main->path == two.main->path && std::ranges::equal(one.options, two.options, same) &&
+         std::ranges::equal(one.files, two.files, [&](const auto& x, const auto& y) {
+           return x.first == y.first &&
+                  std::ranges::equal(x.second->statements, y.second->statements, same);
+         });
 }
 
 const std::vector<std::string>& SshdConfig::files() const noexcept {

@@ -72,6 +72,8 @@ class SshdConfig {
   std::vector<LimitSource> limits(const SshdConnection& connection, Kind kind) const;
   const std::vector<std::string>& files() const noexcept;    // it and all that it includes
   const std::vector<std::string>& folders() const noexcept;  // where Include looks for files
+  // The same statements in the same lines of the same files.
+  friend bool operator==(const SshdConfig& a, const SshdConfig& b);
 
  private:
   struct Impl;

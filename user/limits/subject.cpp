@@ -20,6 +20,7 @@ Subject subject_of(const Session& session) {
     subject.local_port = session.local->port;
   }
   subject.sshd = session.sshd;
+  subject.session = session.id.text();
   return subject;
 }
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -59,6 +60,24 @@ std::string root_of(const Procfs& procfs, pid_t pid) {
   return elsewhere ? procfs.path(pid, "root") : "/";
 }
 
+// sshd reads its files when it is executed, and gives what it read to the processes of its
+// connections. For SIGHUP it executes itself again (sshd.c, sighup_restart), which keeps pid and
+// start time. What does not stay the same is where the kernel has put the program (auxv, where
+// addresses are randomised) and the sockets that it listens on (where they are its own).
+std::string reading_of(const Procfs& procfs, pid_t pid) {
+  const auto stat = procfs.stat(pid);
+  auto mark = procfs.read(fmt::format("{}/auxv", pid));
+  if (!stat || !mark || mark->empty()) return "";
+  for (const int fd : procfs.descriptors(pid).value_or(std::vector<int>())) {
+    if (fd < 3) continue;  // the journal, perhaps
+    const auto socket = procfs.link(pid, fmt::format("fd/{}", fd));
+    if (!socket || !socket->starts_with("socket:")) continue;
+    *mark += *socket;
+    break;  // later ones come and go with connections
+  }
+  return fmt::format("{}-{}-{:x}", pid, stat->start_ticks, std::hash<std::string>()(*mark));
+}
+
 }  // namespace
 
 SshdTitle parse_sshd_command_line(const std::vector<std::string>& command_line,
@@ -100,6 +119,7 @@ AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram
     return result;
   }
   result.root = root_of(procfs, top.pid);
+  result.reading = reading_of(procfs, top.pid);
   result.options = std::move(arguments.options);
   if (arguments.config_file.empty()) {
     result.config_file = default_config_file(top.executable, Root(result.root));

@@ -41,6 +41,9 @@ struct AcceptingSshd {
   std::string config_file = "/etc/ssh/sshd_config";  // -f
   std::vector<std::string> options;                  // -o, in order, as "Keyword=value"
   std::string root = "/";  // the tree that its paths are in: "/" or "/proc/PID/root"
+  // Names the reading of its files that rules the connection: the process that read them, and which
+  // of its readings it was. Empty: not known.
+  std::string reading;
   friend bool operator==(const AcceptingSshd&, const AcceptingSshd&) = default;
 };
 

@@ -320,6 +320,114 @@ TEST_F(LimitsTest, TheSshdsOfOneHostRuleTheirOwnSessions) {
   EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(1800));
 }
 
+// A live session: of one sshd, which has read its files once or again.
+Subject live(Subject subject, const std::string& session, const std::string& reading) {
+  subject.session = session;
+  subject.sshd.reading = reading;
+  return subject;
+}
+
+TEST_F(LimitsTest, ASessionKeepsTheSshdConfigThatItWasAcceptedUnder) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  Limits limits = load();
+  const auto limit_of = [&](const std::string& session, const std::string& reading) {
+    return limits.resolve(live(alice(), session, reading), WallTime{}).limit;
+  };
+  EXPECT_EQ(limit_of("old", "sshd-1"), Seconds(600));
+  dir_.file(kSshd, "# tighter\nClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limit_of("old", "sshd-1"), Seconds(600));
+  EXPECT_EQ(limit_of("between", "sshd-1"), Seconds(600)) << "sshd has not read it again";
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300)) << "the file as it is now";
+  EXPECT_EQ(limit_of("new", "sshd-2"), Seconds(300));
+  EXPECT_EQ(limit_of("old", "sshd-1"), Seconds(600));
+  EXPECT_EQ(limit_of("unknown", ""), Seconds(300));
+
+  const Verdict verdict = limits.resolve(live(alice(), "old", "sshd-1"), WallTime{});
+  const LimitSource* used = verdict.used_source();
+  ASSERT_NE(used, nullptr);
+  EXPECT_EQ(used->text, "ClientAliveInterval 10m");
+  EXPECT_NE(find(verdict, "the file has changed since"), nullptr);
+  const LimitSource* now = find(verdict, "300 s, in the file now");
+  ASSERT_NE(now, nullptr);
+  EXPECT_FALSE(now->used);
+  EXPECT_EQ(now->where.line, 2);
+}
+
+TEST_F(LimitsTest, WhatSshdReadAgainIsTakenBeforeItsChangeWasNoticed) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  const Limits limits = load();
+  limits.resolve(live(alice(), "old", "sshd-1"), WallTime{});
+  dir_.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  EXPECT_EQ(limits.resolve(live(alice(), "new", "sshd-2"), WallTime{}).limit, Seconds(300));
+  EXPECT_EQ(limits.resolve(live(alice(), "old", "sshd-1"), WallTime{}).limit, Seconds(600));
+}
+
+TEST_F(LimitsTest, ALineThatOnlyMovedIsShownWhereItIs) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  Limits limits = load();
+  const Subject subject = live(alice(), "one", "sshd-1");
+  limits.resolve(subject, WallTime{});
+  dir_.file(kSshd, "# a remark\n\nClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  ASSERT_TRUE(limits.reload());
+  const Verdict verdict = limits.resolve(subject, WallTime{});
+  ASSERT_NE(verdict.used_source(), nullptr);
+  EXPECT_EQ(verdict.used_source()->where.line, 3);
+  EXPECT_EQ(find(verdict, "the file has changed since"), nullptr);
+}
+
+TEST_F(LimitsTest, AShellKeepsTheTmoutOfItsLogin) {
+  profile("TMOUT=900\n");
+  Limits limits = load();
+  const auto limit_of = [&](const std::string& session) {
+    return limits.resolve(live(alice(), session, "sshd-1"), WallTime{}).limit;
+  };
+  EXPECT_EQ(limit_of("old"), Seconds(900));
+  profile("TMOUT=300 # tighter\n");
+  EXPECT_EQ(limit_of("old"), Seconds(900));
+  EXPECT_EQ(limit_of("new"), Seconds(300)) << "a login reads the files as they are";
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limit_of("old"), Seconds(900));
+  EXPECT_NE(find(limits.resolve(live(alice(), "old", ""), WallTime{}), "300 s, in the file now"),
+            nullptr);
+  Session ended;
+  limits.forget(ended);  // another one: nothing changes
+  EXPECT_EQ(limit_of("old"), Seconds(900));
+}
+
+TEST_F(LimitsTest, PolicyAndLogindHoldForRunningSessions) {
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=15min\n");
+  Limits limits = load();
+  const Subject subject = live(alice(), "one", "sshd-1");
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(900));
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=10min\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(600));
+  dir_.file("policy.toml", "[[rule]]\nlimit = \"5m\"\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(300));
+}
+
+TEST_F(LimitsTest, ABrokenPolicyKeepsNothingElseFromBeingRead) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+  dir_.file("policies.d/bad.toml", "mode = 1\n");
+  dir_.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  EXPECT_FALSE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
+  EXPECT_THAT(limits.files(), Contains(dir_.path() + "/policies.d/bad.toml"));
+}
+
+TEST_F(LimitsTest, UsersOwnFilesAreNotWatched) {
+  dir_.file("home/alice/.bash_profile", "TMOUT=60\n");
+  Limits limits = load();
+  const std::uint64_t before = limits.readings();
+  limits.resolve(alice(), WallTime{});
+  EXPECT_GT(limits.readings(), before);
+  EXPECT_THAT(limits.files(), testing::Each(testing::Not(testing::HasSubstr("/home/alice/"))));
+}
+
 TEST_F(LimitsTest, NamesEveryFileToWatch) {
   dir_.file(kSshd, "Include /etc/ssh/more.conf\n");
   dir_.file("etc/ssh/more.conf", "");

@@ -97,12 +97,12 @@ struct AcceptingSshdTest : ::testing::Test {
 };
 
 TEST_F(AcceptingSshdTest, OfTheListener) {
-  EXPECT_EQ(found(), (AcceptingSshd{kListener, "/etc/ssh/b", {"X=1"}, "/"}));
+  EXPECT_EQ(found(), (AcceptingSshd{kListener, "/etc/ssh/b", {"X=1"}, "/", ""}));
 }
 
 TEST_F(AcceptingSshdTest, AListenerWithoutOptions) {
   listen(std::string("/usr/sbin/sshd\0-D\0", 18));
-  EXPECT_EQ(found(), (AcceptingSshd{kListener, "/etc/ssh/sshd_config", {}, "/"}));
+  EXPECT_EQ(found(), (AcceptingSshd{kListener, "/etc/ssh/sshd_config", {}, "/", ""}));
 }
 
 TEST_F(AcceptingSshdTest, ARelativeFileIsInTheListenersFolder) {
@@ -140,6 +140,24 @@ TEST_F(AcceptingSshdTest, InAChroot) {
   proc.link(kListener, "ns/mnt", "mnt:[1]");
   proc.link(kListener, "root", "/srv/jail");
   EXPECT_EQ(found().root, proc.path() + "/5000010/root");
+}
+
+// SIGHUP changes neither pid nor start time, only what a new execution brings.
+TEST_F(AcceptingSshdTest, TellsTheReadingsOfOneListenerApart) {
+  EXPECT_EQ(found().reading, "") << "without auxv it cannot be told";
+  proc.file(kListener, "auxv", "here");
+  proc.link(kListener, "fd/0", "socket:[1]");
+  proc.link(kListener, "fd/3", "/dev/null");
+  proc.link(kListener, "fd/4", "socket:[70]");
+  const std::string first = found().reading;
+  EXPECT_TRUE(first.starts_with("5000010-100-")) << first;
+  proc.link(kListener, "fd/9", "socket:[80]");  // of a connection
+  EXPECT_EQ(found().reading, first);
+  proc.file(kListener, "auxv", "there");
+  const std::string second = found().reading;
+  EXPECT_NE(second, first);
+  proc.link(kListener, "fd/4", "socket:[71]");
+  EXPECT_NE(found().reading, second);
 }
 
 }  // namespace

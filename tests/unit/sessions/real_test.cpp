@@ -106,7 +106,8 @@ TEST_F(Real, WhoseWhereFromAndThroughWhom) {
     EXPECT_NE(s.remote->port, server.port());
     EXPECT_EQ(s.local->address, "127.0.0.1");
     EXPECT_EQ(s.local->port, server.port());
-    EXPECT_EQ(s.sshd, (AcceptingSshd{server.pid(), server.config_file(), {}, "/"}));
+    EXPECT_EQ(s.sshd, (AcceptingSshd{server.pid(), server.config_file(), {}, "/", s.sshd.reading}));
+    EXPECT_TRUE(s.sshd.reading.starts_with(std::to_string(server.pid()) + "-")) << s.sshd.reading;
     // alice's half of the sshd, whose parent is the privileged half.
     EXPECT_EQ(*Procfs().real_uid(s.host), s.uid);
     const auto host = Procfs().stat(s.host);
@@ -192,7 +193,11 @@ TEST_F(Real, AnSshdForOneConnection) {
     }
     return session != nullptr;
   }));
-  EXPECT_EQ(session->sshd, AcceptingSshd());
+  // It has read its files itself, for this connection alone.
+  EXPECT_FALSE(session->sshd.reading.empty());
+  AcceptingSshd defaults;
+  defaults.reading = session->sshd.reading;
+  EXPECT_EQ(session->sshd, defaults);
   EXPECT_EQ(session->remote, std::nullopt);
   EXPECT_EQ(session->local, std::nullopt);
 }
