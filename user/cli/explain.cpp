@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What works without a daemon, on this host's files or another tree's: explain, check-config.
+// On this host's files or another tree's, without a daemon: explain (but of a live session),
+// check-config.
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "cli/commands.h"
 #include "limits/limits.h"
+#include "report/client.h"
 #include "report/render.h"
 
 namespace idlewarden {
@@ -20,6 +22,8 @@ struct ExplainArguments {
   std::vector<std::string> groups;
   std::optional<std::uint16_t> local_port;
   std::string kind = "ssh";
+  std::string session;
+  std::string socket = kDefaultSocket;
   bool json = false;
 };
 
@@ -49,6 +53,21 @@ Subject subject_from(const ExplainArguments& arguments, const Root& root) {
   return subject;
 }
 
+// What the daemon goes by, which may be older than what the files say now.
+int explain_live(const ExplainArguments& arguments) {
+  const std::string target = fmt::format("/v1/sessions/{}{}", percent_encoded(arguments.session),
+                                         arguments.json ? "" : "?format=text");
+  const auto answer = fetch_unix(arguments.socket, target);
+  if (!answer) {
+    Error error = answer.error();
+    if (error.code != ESRCH) return complain(error, kUnreachable);
+    error.code = 0;  // the daemon's words say it all
+    return complain(error, kFindings);
+  }
+  fmt::print("{}", *answer);
+  return kFine;
+}
+
 int explain(const ExplainArguments& arguments) {
   const Root root(arguments.root);
   const auto limits = Limits::load(root, arguments.config);
@@ -61,6 +80,19 @@ int explain(const ExplainArguments& arguments) {
   }
   fmt::print("{}\n", arguments.json ? explain_json(verdict) : explain_text(verdict));
   return kFine;
+}
+
+// Either of the two is asked for; of a live session the daemon knows all the rest.
+void check_whose(const CLI::App& command) {
+  if (command.count("--session") == 0) {
+    if (command.count("--user") == 0) throw CLI::RequiredError("--user or --session");
+    return;
+  }
+  for (const CLI::Option* option : command.get_options()) {
+    const std::string name = option->get_name();
+    const bool asks = name == "--session" || name == "--socket" || name == "--json";
+    if (option->count() > 0 && !asks) throw CLI::ExcludesError("--session", name);
+  }
 }
 
 struct CheckArguments {
@@ -108,7 +140,15 @@ void add_explain(CLI::App& app, int& status) {
   auto arguments = std::make_shared<ExplainArguments>();
   CLI::App* command =
       app.add_subcommand("explain", "How long a session may be idle, and who says so");
-  command->add_option("--user", arguments->user, "Whose session")->required()->type_name("NAME");
+  command
+      ->add_option("--user", arguments->user,
+                   "A session that this user would begin now, by the files as they are now")
+      ->type_name("NAME");
+  command
+      ->add_option("--session", arguments->session,
+                   "Or a live one, of which the daemon is asked: its id, its leader's pid, or its "
+                   "tty")
+      ->type_name("ID");
   command->add_option("--groups", arguments->groups, "The groups, instead of the account's own")
       ->delimiter(',')
       ->type_name("A,B");
@@ -133,8 +173,14 @@ void add_explain(CLI::App& app, int& status) {
   command->add_option("--root", arguments->root, "Read this tree as /")
       ->type_name("DIR")
       ->capture_default_str();
+  command->add_option("--socket", arguments->socket, "The daemon's socket, for --session")
+      ->type_name("PATH")
+      ->capture_default_str();
   command->add_flag("--json", arguments->json, "For machines");
-  command->callback([arguments, &status] { status = explain(*arguments); });
+  command->callback([arguments, command, &status] {
+    check_whose(*command);
+    status = command->count("--session") == 0 ? explain(*arguments) : explain_live(*arguments);
+  });
 }
 
 void add_check_config(CLI::App& app, int& status) {

@@ -54,10 +54,25 @@ Result<httplib::Client> connect(const std::string& socket, std::chrono::seconds 
 }
 
 std::unexpected<Error> refused(int status, const std::string& body) {
+  // A daemon that does not know the target at all says nothing about it.
+  if (status == 404 && !trim(body).empty()) {
+    return std::unexpected(
+        Error{.what = printable(trim(body), 1024), .where = {}, .hint = {}, .code = ESRCH});
+  }
   return fail(fmt::format("the daemon answered {}: {}", status, printable(trim(body), 1024)));
 }
 
 }  // namespace
+
+std::string percent_encoded(std::string_view raw) {
+  std::string out;
+  for (const char c : raw) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       std::string_view("-._~").find(c) != std::string_view::npos;
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
 
 Result<std::string> fetch_unix(const std::string& socket, const std::string& target) {
   const SigpipeBlocked blocked;

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "base/result.h"
 #include "limits/limit.h"
 #include "report/columns.h"
 #include "report/snapshot.h"
@@ -19,6 +20,11 @@ std::string status_json(const Snapshot& snapshot);
 std::string sessions_table(const Snapshot& snapshot, int width, Charset charset = Charset::utf8);
 std::string explain_json(const Verdict& verdict);
 std::string explain_text(const Verdict& verdict);
+// A live session by its id, its leader's pid or its tty; an error says what may have been meant.
+Result<const SessionRow*> find_session(const Snapshot& snapshot, const std::string& name);
+// The same for it, with the session itself: "session" as sessions_json() has it.
+std::string explain_session_json(const Snapshot& snapshot, const SessionRow& row);
+std::string explain_session_text(const SessionRow& row);
 std::string metrics_text(const Snapshot& snapshot);  // the exposition format, version 0.0.4
 
 }  // namespace idlewarden

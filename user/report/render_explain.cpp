@@ -9,6 +9,7 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "report/render.h"
+#include "report/render_json.h"
 #include "report/wrap.h"
 
 namespace idlewarden {
@@ -123,7 +124,7 @@ std::vector<std::string> consequences(const Verdict& verdict) {
 
 }  // namespace
 
-std::string explain_json(const Verdict& verdict) {
+nlohmann::ordered_json verdict_json(const Verdict& verdict) {
   Json out{
       {"limit_seconds", json_or_null(verdict.limit)},
       {"decided_by", verdict.decided_by ? Json(to_string(*verdict.decided_by)) : Json(nullptr)},
@@ -132,7 +133,11 @@ std::string explain_json(const Verdict& verdict) {
       {"rule", verdict.rule ? Json(printable(*verdict.rule)) : Json(nullptr)},
       {"sources", Json::array()}};
   for (const LimitSource& source : verdict.sources) out["sources"].push_back(json(source));
-  return out.dump(2);
+  return out;
+}
+
+std::string explain_json(const Verdict& verdict) {
+  return verdict_json(verdict).dump(2);
 }
 
 std::string explain_text(const Verdict& verdict) {

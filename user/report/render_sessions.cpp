@@ -2,6 +2,7 @@
 // Sessions and status as JSON.
 #include "base/text.h"
 #include "report/render.h"
+#include "report/render_json.h"
 #include "report/text.h"
 
 namespace idlewarden {
@@ -9,7 +10,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Json row_json(const Snapshot& snapshot, const SessionRow& row) {
+void add_daemon(Json& out, const Snapshot& snapshot) {
+  out["backend"] = to_string(snapshot.backend);
+  out["mode"] = to_string(snapshot.mode);
+  Json degraded = Json::object();
+  for (const auto& [reason, sentence] : snapshot.degraded) {
+    degraded[printable(reason)] = text_or_null(sentence, kSentenceLimit);
+  }
+  out["degraded"] = std::move(degraded);
+}
+
+}  // namespace
+
+nlohmann::ordered_json session_json(const Snapshot& snapshot, const SessionRow& row) {
   const Session& s = row.session;
   std::optional<std::string> decided_by;
   if (row.verdict.decided_by) decided_by = to_string(*row.verdict.decided_by);
@@ -50,23 +63,11 @@ Json row_json(const Snapshot& snapshot, const SessionRow& row) {
   };
 }
 
-void add_daemon(Json& out, const Snapshot& snapshot) {
-  out["backend"] = to_string(snapshot.backend);
-  out["mode"] = to_string(snapshot.mode);
-  Json degraded = Json::object();
-  for (const auto& [reason, sentence] : snapshot.degraded) {
-    degraded[printable(reason)] = text_or_null(sentence, kSentenceLimit);
-  }
-  out["degraded"] = std::move(degraded);
-}
-
-}  // namespace
-
 std::string sessions_json(const Snapshot& snapshot) {
   Json out;
   out["sessions"] = Json::array();
   for (const SessionRow& row : snapshot.sessions)
-    out["sessions"].push_back(row_json(snapshot, row));
+    out["sessions"].push_back(session_json(snapshot, row));
   add_daemon(out, snapshot);
   out["time"] = rfc3339(snapshot.wall);
   return dump(out);

@@ -139,6 +139,16 @@ void add_sessions(Http& http, const SnapshotProvider& provider) {
                            return sessions_table(s, number_or(request, "width", 0),
                                                  ascii ? Charset::ascii : Charset::utf8);
                          }));
+  http.Get("/v1/sessions/(.+)", [provider](const Request& request, httplib::Response& response) {
+    const auto snapshot = provider();
+    if (!snapshot) return set_text(response, 503, snapshot.error().text());
+    const auto row = find_session(*snapshot, request.matches[1]);
+    if (!row) return set_text(response, 404, row.error().text());
+    const bool text = request.get_param_value("format") == "text";
+    response.set_content(
+        (text ? explain_session_text(**row) : explain_session_json(*snapshot, **row)) + "\n",
+        text ? "text/plain; charset=utf-8" : "application/json");
+  });
   http.Get("/v1/status",
            from_snapshot(provider, "application/json",
                          [](const Snapshot& s, const Request&) { return status_json(s) + "\n"; }));

@@ -37,13 +37,14 @@ Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, Snapsho
 Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
                                               SnapshotProvider provider);
 
-// GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS&charset=ascii: the table for
-// people), /v1/status, /v1/events
-// (the last 1,024 as JSON lines; ?follow=1: those from now on, as they happen, with an empty line
-// now and then; ?format=text: sentences with their time), /v1/idle-gaps and, for people,
-// /v1/idle-gaps.txt (?limits=5m,10m: what these limits would have done; ?users=10: how many users
-// to name), /metrics, /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a
-// stale socket is replaced, a live one is an error. `reporter` outlives the server.
+// GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS&charset=ascii: the table for people),
+// /v1/sessions/ID (one of them and why its limit is what it is; ID as find_session() takes it, 404
+// with what may have been meant; ?format=text: for people), /v1/status, /v1/events (the last 1,024
+// as JSON lines; ?follow=1: those from now on, as they happen, with an empty line now and then;
+// ?format=text: sentences with their time), /v1/idle-gaps and, for people, /v1/idle-gaps.txt
+// (?limits=5m,10m: what these limits would have done; ?users=10: how many users to name), /metrics,
+// /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a stale socket is
+// replaced, a live one is an error. `reporter` outlives the server.
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
                                            Reporter& reporter, IdleGapsProvider gaps);
 

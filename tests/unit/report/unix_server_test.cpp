@@ -277,6 +277,21 @@ TEST(Client, SaysHowToStartTheDaemon) {
   EXPECT_EQ(follow.error().code, ENOENT);
 }
 
+TEST_F(UnixServer, ExplainsOneSession) {
+  snapshot_ = test::small_snapshot();
+  start();
+  const auto text = fetch_unix(path_, "/v1/sessions/" + percent_encoded("pts/11") + "?format=text");
+  ASSERT_TRUE(text) << text.error().text();
+  EXPECT_EQ(*text, explain_session_text(snapshot_.sessions[2]) + "\n");
+  const auto json = fetch_unix(path_, "/v1/sessions/901");
+  ASSERT_TRUE(json) << json.error().text();
+  EXPECT_EQ(nlohmann::json::parse(*json)["session"]["tty"], "pts/11");
+  const auto unknown = fetch_unix(path_, "/v1/sessions/" + percent_encoded("a b?c#d%"));
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code, ESRCH);
+  EXPECT_THAT(unknown.error().what, StartsWith("no session is called \"a b?c#d"));
+}
+
 TEST_F(UnixServer, TheClientRepeatsTheDaemonsWords) {
   auto server = serve_unix(
       path_, []() -> Result<Snapshot> { return fail("the loop did not answer within 2 s"); },
