@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "daemon/file_watch.h"
 #include "daemon/gap_recorder.h"
 #include "daemon/loop.h"
 #include "daemon/monitor.h"
@@ -66,6 +67,11 @@ std::string start_line(const Limits& limits, const OpenedSource& kernel) {
                      files.empty() ? "built in (no policy file)" : files);
 }
 
+std::string changed_text(const std::vector<std::string>& files) {
+  const std::size_t more = files.size() - 1;
+  return files.front() + (more == 0 ? "" : fmt::format(" and {} more", more)) + " changed";
+}
+
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
@@ -81,8 +87,10 @@ class Daemon {
   Result<void> open_metrics(const SnapshotProvider& provider);
   Result<void> open_kernel();
   void compose();
-  void turn();
-  void reload();
+  void turn(const std::string& why_reload = {});
+  void watch_files(WallTime read_since);
+  void arm();
+  void reload(const std::string& cause);
   template <class Answer>
   Result<Answer> ask(std::function<Answer()> look);
   void degrade(const std::string& reason, const std::string& sentence);
@@ -91,6 +99,9 @@ class Daemon {
   SystemClock clock_;
   const BootTime began_ = clock_.now();
   Procfs procfs_;
+  FileWatch files_{clock_};  // before the loop, which listens to it
+  std::uint64_t readings_watched_ = 0;
+  BootTime monitor_due_{};
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Limits> limits_;
@@ -139,6 +150,9 @@ std::expected<void, StartFailure> Daemon::open_policy() {
   if (!reporter) return cannot_start(reporter.error());
   reporter_ = std::move(*reporter);
 
+  // Watched before it is read: what changes in between is noticed.
+  const std::string policy = policy_path(Root(), options_.config);
+  files_.watch({policy, policy_folder(policy)});
   auto limits = Limits::load(Root(), options_.config, options_.overrides);
   if (!limits) return std::unexpected(StartFailure{limits.error(), true});
   limits_ = std::make_unique<Limits>(std::move(*limits));
@@ -208,7 +222,7 @@ Result<void> Daemon::wire_loop() {
   for (const int number : {SIGTERM, SIGINT}) {
     if (auto r = loop_->on_signal(number, [this] { loop_->stop(); }); !r) return r;
   }
-  if (auto r = loop_->on_signal(SIGHUP, [this] { reload(); }); !r) return r;
+  if (auto r = loop_->on_signal(SIGHUP, [this] { turn("SIGHUP"); }); !r) return r;
   if (auto r = loop_->on_timer([this] { turn(); }); !r) return r;
   const auto watched = loop_->on_new_file("/dev/pts", [this] {
     monitor_->pty_made();
@@ -216,6 +230,13 @@ Result<void> Daemon::wire_loop() {
   });
   // Without it a login is found by the next scan.
   if (!watched) reporter_->warning(watched.error().text());
+  if (files_.fd() >= 0) {
+    const auto heard = loop_->on_readable(files_.fd(), [this] {
+      files_.notice();
+      arm();
+    });
+    if (!heard) return heard;
+  }
   loop_->enable_watchdog();
   return {};
 }
@@ -258,21 +279,39 @@ Result<void> Daemon::open_metrics(const SnapshotProvider& provider) {
   return {};
 }
 
-void Daemon::turn() {
-  const BootTime due = monitor_->tick();
+void Daemon::turn(const std::string& why_reload) {
+  const WallTime began = clock_.wall();
+  const std::vector<std::string> changed = files_.take_changes();
+  if (!why_reload.empty() || !changed.empty()) {
+    reload(why_reload.empty() ? changed_text(changed) : why_reload);
+  }
+  monitor_due_ = monitor_->tick();
+  watch_files(began);
   loop_->watch_once(warden_->leader_fds(), [this] { turn(); });
-  loop_->arm(due);
+  arm();
 }
 
-void Daemon::reload() {
+void Daemon::arm() {
+  loop_->arm(std::min(monitor_due_, files_.due()));
+}
+
+// `read_since`: when the first of what was read since the last time was read, at the earliest.
+void Daemon::watch_files(WallTime read_since) {
+  if (readings_watched_ != limits_->readings()) {
+    readings_watched_ = limits_->readings();
+    files_.watch(limits_->files(), read_since);
+  }
+  degrade("file_watch", files_.degraded().value_or(""));
+}
+
+void Daemon::reload(const std::string& cause) {
   sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
              static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(
                                         std::chrono::steady_clock::now().time_since_epoch())
                                         .count()));
-  if (const auto loaded = monitor_->reload(); !loaded) {
-    reporter_->error("the new policy is not used, the old one stays: " + loaded.error().text());
+  if (const auto loaded = monitor_->reload(cause); !loaded) {
+    reporter_->error("what was in force before stays: " + loaded.error().text());
   }
-  turn();
   sd_notify(0, "READY=1");
 }
 

@@ -112,6 +112,15 @@ Result<void> Loop::on_new_file(const std::string& folder, std::function<void()> 
   return {};
 }
 
+Result<void> Loop::on_readable(int fd, std::function<void()> handler) {
+  Handler& entry = add_handler(std::move(handler));
+  sd_event_source* source = nullptr;
+  const int r = sd_event_add_io(event_, &source, fd, EPOLLIN, run_io, &entry.run);
+  if (r < 0) return fail_errno("cannot watch a descriptor", -r);
+  entry.source.reset(source);
+  return {};
+}
+
 void Loop::arm(BootTime when) {
   const auto us = std::chrono::ceil<std::chrono::microseconds>(when.time_since_epoch()).count();
   sd_event_source_set_time(timer_.source.get(), static_cast<std::uint64_t>(us));

@@ -30,6 +30,8 @@ class Loop {
   void arm(BootTime when);
   // Each time a file is made in the folder (inotify(7)).
   Result<void> on_new_file(const std::string& folder, std::function<void()> handler);
+  // Each time the descriptor, which stays the caller's, can be read.
+  Result<void> on_readable(int fd, std::function<void()> handler);
   // Calls the handler once any of these (pidfds) becomes readable; replaces the last set. The
   // descriptors are duplicated, so the caller may close its own.
   void watch_once(const std::vector<int>& fds, std::function<void()> handler);

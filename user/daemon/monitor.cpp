@@ -187,12 +187,14 @@ void Monitor::dismiss() {
       return other.first != session.id && other.first.tty == session.id.tty;
     });
     if (!reused) parts_.source.unwatch(session.tty);
+    parts_.limits.forget(session);
     watched_.erase(entry);
   }
 }
 
-// Limits can change with the hour, and with files that were read again.
-void Monitor::judge_all() {
+// Limits can change with the hour, and with files that were read again. Returns the first thing
+// that is wrong with the host's files, if it is news.
+std::optional<Error> Monitor::judge_all() {
   next_judgement_ = parts_.clock.now() + kJudgeEvery;
   const WallTime wall = parts_.clock.wall();
   for (auto& [id, watched] : watched_) {
@@ -200,11 +202,18 @@ void Monitor::judge_all() {
       watched.verdict = parts_.limits.resolve(subject_of(*session), wall);
     }
   }
-  std::string problems;
-  for (const Error& error : parts_.limits.take_problems()) {
-    problems += (problems.empty() ? "" : "; ") + error.text();
+  const std::vector<Error> problems = parts_.limits.take_problems();
+  if (problems.empty()) return std::nullopt;
+  const auto known = degraded_.find("host_files");
+  std::string text = known != degraded_.end() ? known->second : "";
+  for (const Error& error : problems) {
+    const std::string sentence = error.text();
+    constexpr std::size_t kEnough = 2000;
+    if (text.find(sentence) != std::string::npos || text.size() > kEnough) continue;
+    text += (text.empty() ? "the last good reading stays in force: " : "; ") + sentence;
   }
-  if (!problems.empty()) set_degraded("host_files", problems);
+  set_degraded("host_files", text);
+  return problems.front();
 }
 
 Observation Monitor::observe(const Session& session, const Watched& watched, BootTime now) const {
@@ -295,26 +304,34 @@ void Monitor::count(const Event& event) {
   ++counters_.transitions[std::string(to_string(event.type))][{event.decided_by, event.kind}];
 }
 
-Result<void> Monitor::reload() {
+Result<void> Monitor::reload(const std::string& cause) {
   const auto loaded = parts_.limits.reload();
+  clear_degraded("host_files");
+  if (loaded) {
+    clear_degraded("policy_rejected");
+    parts_.warden.set_max_per_minute(parts_.limits.policy().max_terminations_per_minute);
+  } else {
+    set_degraded("policy_rejected",
+                 "the last good policy stays in force: " + loaded.error().text());
+  }
+  std::optional<Error> broken = judge_all();
+  if (!loaded) broken = loaded.error();
+
   Event event;
   event.time = parts_.clock.wall();
-  event.type = loaded ? EventType::config_reloaded : EventType::config_rejected;
-  if (loaded) {
+  event.type = broken ? EventType::config_rejected : EventType::config_reloaded;
+  event.detail = cause;
+  if (broken) {
+    ++counters_.reloads_failed;
+    event.detail = broken->text();
+    event.source = broken->where;
+  } else {
     ++counters_.reloads_ok;
     counters_.last_reload_ok = event.time;
-    clear_degraded("policy_rejected");
-    clear_degraded("host_files");
-    parts_.warden.set_max_per_minute(parts_.limits.policy().max_terminations_per_minute);
-    judge_all();
-  } else {
-    ++counters_.reloads_failed;
-    event.detail = loaded.error().text();
-    event.source = loaded.error().where;
-    set_degraded("policy_rejected", "the last good policy stays in force: " + event.detail);
   }
   parts_.emit(event);
-  return loaded;
+  if (broken) return std::unexpected(*broken);
+  return {};
 }
 
 Snapshot Monitor::snapshot() const {

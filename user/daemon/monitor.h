@@ -45,8 +45,9 @@ class Monitor {
   // A pty was made: a login may be about to appear on it, so the next scans come sooner. A session
   // that is found at once loses no idle time to keys that were pressed before it was found.
   void pty_made();
-  // Reads the policy and the host's files again; on an error the old ones stay in force.
-  Result<void> reload();
+  // Reads the policy and the host's files again; what cannot be used stays in force as it was read
+  // before. `cause` is what the event says of it: which files have changed.
+  Result<void> reload(const std::string& cause = {});
   Snapshot snapshot() const;
   // Something that works less well than it should, shown until it is cleared.
   void set_degraded(const std::string& reason, const std::string& sentence);
@@ -63,7 +64,7 @@ class Monitor {
   void scan(BootTime now);
   void admit(const std::vector<SessionId>& started);
   void dismiss();
-  void judge_all();
+  std::optional<Error> judge_all();
   Observation observe(const Session& session, const Watched& watched, BootTime now) const;
   std::optional<Observation> look_again(const SessionId& id);
   void report(const Transition& transition);

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/file_watch.h"
+
+#include <dirent.h>
+#include <fmt/format.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "base/files.h"
+#include "base/text.h"
+
+namespace idlewarden {
+namespace {
+
+constexpr Nanoseconds kQuiet = std::chrono::milliseconds(300);
+// A file that is being written and was not closed yet is given more.
+constexpr Nanoseconds kQuietWhileOpen = std::chrono::milliseconds(1000);
+constexpr Nanoseconds kLongestWait = std::chrono::milliseconds(1500);
+constexpr Nanoseconds kPoll = Seconds(10);
+constexpr Nanoseconds kPollDegraded = Seconds(2);
+constexpr std::size_t kMostPerMinute = 10;
+constexpr int kMostLinks = 40;  // path_resolution(7)
+
+constexpr std::uint32_t kEntries =
+    IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
+constexpr std::uint32_t kItself = IN_DELETE_SELF | IN_MOVE_SELF;
+constexpr std::uint32_t kGone = IN_UNMOUNT | kItself;
+
+std::string print_of(const FileStamp& s) {
+  return fmt::format("{} {} {} {} {}", s.device, s.inode, s.size, s.modified.count(),
+                     s.changed.count());
+}
+
+// What the entries of a folder are, but hidden ones: editors put their own files there.
+std::string entries_of(const std::string& folder) {
+  const auto close = [](DIR* d) { ::closedir(d); };
+  const std::unique_ptr<DIR, decltype(close)> dir(::opendir(folder.c_str()), close);
+  if (!dir) return "";
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    if (entry->d_name[0] != '.') names.emplace_back(entry->d_name);
+    if (names.size() == FileWatch::kMaxEntries) break;
+  }
+  std::ranges::sort(names);
+  std::string out;
+  for (const std::string& name : names) {
+    struct stat st {};
+    const bool there = ::fstatat(::dirfd(dir.get()), name.c_str(), &st, 0) == 0;
+    // A folder's own times move with what is not looked at.
+    const bool file = there && !S_ISDIR(st.st_mode);
+    out += name + "/" + (file ? print_of(file_stamp(st)) : "") + "\n";
+  }
+  return out;
+}
+
+std::uint64_t print_of(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return 0;
+  const std::string text = S_ISDIR(st.st_mode)
+                               ? fmt::format("{} {}\n{}", st.st_dev, st.st_ino, entries_of(path))
+                               : print_of(file_stamp(st));
+  return std::hash<std::string>()(text) | 1;
+}
+
+constexpr std::uint64_t kDoubtful = 2;  // no file's print
+
+bool changed_since(const std::string& path, WallTime time) {
+  constexpr Nanoseconds kCoarse = std::chrono::milliseconds(10);  // the kernel's clock for files
+  struct stat st {};
+  if (time == WallTime::max() || ::stat(path.c_str(), &st) != 0) return false;
+  return file_stamp(st).changed + kCoarse >= time.time_since_epoch();
+}
+
+// Nobody but root and this process's user can make, rename or remove its entries.
+bool is_trusted(const struct stat& st) {
+  return (st.st_uid == 0 || st.st_uid == ::geteuid()) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
+
+void push_front(std::deque<std::string>& rest, const std::string& path) {
+  const std::vector<std::string> parts = split(path, '/');
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    if (!part->empty() && *part != ".") rest.push_front(*part);
+  }
+}
+
+}  // namespace
+
+FileWatch::FileWatch(const Clock& clock)
+    : clock_(clock),
+      inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
+      refused_(inotify_ ? 0 : errno),
+      next_poll_(clock.now() + poll_interval()) {}
+
+void FileWatch::watch(const std::vector<std::string>& paths, WallTime read_since) {
+  std::map<std::string, std::uint64_t> wanted;
+  too_many_ = false;
+  for (const std::string& path : paths) {
+    too_many_ = wanted.size() == kMaxPaths;
+    if (too_many_) break;
+    const auto known = paths_.find(path);
+    std::uint64_t print = known != paths_.end() ? known->second : print_of(path);
+    if (known == paths_.end() && changed_since(path, read_since)) {
+      print = kDoubtful;
+      suspect(kQuiet);
+    }
+    wanted.emplace(path, print);
+  }
+  paths_ = std::move(wanted);
+  place_watches();
+}
+
+void FileWatch::place_watches() {
+  if (!inotify_) return;
+  refused_ = 0;
+  Folders wanted;
+  for (const auto& [path, print] : paths_) follow(path, wanted);
+  std::set<int> used;
+  for (const auto& [path, folder] : wanted) used.insert(folder.watch);
+  for (const auto& [path, folder] : folders_) {
+    if (folder.watch >= 0 && used.insert(folder.watch).second) {
+      ::inotify_rm_watch(inotify_.get(), folder.watch);  // EINVAL: the kernel was faster
+    }
+  }
+  folders_ = std::move(wanted);
+}
+
+// Each folder on the way is asked to tell of the name that leads on. The watch is placed before the
+// name is looked up: what changes in between is heard.
+void FileWatch::follow(const std::string& path, Folders& wanted) {
+  // A process's root is no name that could be followed from here.
+  if (!path.starts_with('/') || path.starts_with("/proc/")) return;
+  std::deque<std::string> rest;
+  push_front(rest, path);
+  std::string at = "/";
+  for (int links = 0; !rest.empty();) {
+    const std::string name = std::move(rest.front());
+    rest.pop_front();
+    if (name == "..") {
+      at = std::filesystem::path(at).parent_path();
+      continue;
+    }
+    if (Folder* const folder = want(at, wanted)) folder->names.insert(name);
+    const std::string child = at == "/" ? at + name : at + "/" + name;
+    struct stat st {};
+    if (::lstat(child.c_str(), &st) != 0) return;
+    if (S_ISLNK(st.st_mode)) {
+      char target[PATH_MAX];
+      const ssize_t n = ::readlink(child.c_str(), target, sizeof target);
+      if (n <= 0 || ++links > kMostLinks) return;
+      if (target[0] == '/') at = "/";
+      push_front(rest, std::string(target, static_cast<std::size_t>(n)));
+      continue;
+    }
+    if (!S_ISDIR(st.st_mode)) return;
+    at = child;
+  }
+  if (Folder* const folder = want(at, wanted)) folder->all = true;
+}
+
+FileWatch::Folder* FileWatch::want(const std::string& path, Folders& wanted) {
+  if (const auto known = wanted.find(path); known != wanted.end()) return &known->second;
+  struct stat st {};
+  if (::lstat(path.c_str(), &st) != 0 || !is_trusted(st)) return nullptr;
+  if (wanted.size() == kMaxFolders) {
+    refused_ = ENOSPC;
+    return nullptr;
+  }
+  const int watch = ::inotify_add_watch(inotify_.get(), path.c_str(),
+                                        kEntries | kItself | IN_ONLYDIR | IN_DONT_FOLLOW);
+  if (watch < 0) {
+    // Gone again or changed its kind meanwhile: the folder above tells.
+    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) refused_ = errno;
+    return nullptr;
+  }
+  Folder& folder = wanted[path];
+  folder.watch = watch;
+  return &folder;
+}
+
+bool FileWatch::matters(int watch, std::uint32_t what, const std::string& name) const {
+  return std::ranges::any_of(folders_, [&](const auto& entry) {
+    const Folder& folder = entry.second;
+    return folder.watch == watch && ((what & kGone) != 0 || folder.names.contains(name) ||
+                                     (folder.all && !name.starts_with('.')));
+  });
+}
+
+void FileWatch::notice() {
+  alignas(inotify_event) char buffer[16384];
+  // A bounded piece of work: what is left is told again.
+  for (int i = 0; i < 16; ++i) {
+    const ssize_t size = ::read(inotify_.get(), buffer, sizeof buffer);
+    if (size <= 0) return;
+    for (const char* at = buffer; at < buffer + size;) {
+      inotify_event event{};
+      std::memcpy(&event, at, sizeof event);
+      const std::string name(event.len > 0 ? at + sizeof event : "");
+      at += sizeof event + event.len;
+      if ((event.mask & IN_Q_OVERFLOW) != 0 || matters(event.wd, event.mask, name)) {
+        suspect((event.mask & IN_MODIFY) != 0 ? kQuietWhileOpen : kQuiet);
+      }
+    }
+  }
+}
+
+void FileWatch::suspect(Nanoseconds quiet) {
+  const BootTime now = clock_.now();
+  if (!first_) first_ = now;
+  quiet_at_ = std::min(*first_ + kLongestWait, now + quiet);
+}
+
+Nanoseconds FileWatch::poll_interval() const {
+  return refused_ != 0 ? kPollDegraded : kPoll;
+}
+
+BootTime FileWatch::due() const {
+  const BootTime look = first_ ? quiet_at_ : next_poll_;
+  if (changes_.size() < kMostPerMinute) return look;
+  return std::max(look, changes_.front() + std::chrono::minutes(1));
+}
+
+std::vector<std::string> FileWatch::take_changes() {
+  const BootTime now = clock_.now();
+  if (now < due()) return {};
+  first_.reset();
+  place_watches();
+  next_poll_ = now + poll_interval();
+  std::vector<std::string> changed;
+  for (auto& [path, print] : paths_) {
+    const std::uint64_t present = print_of(path);
+    if (present != print) changed.push_back(path);
+    print = present;
+  }
+  if (!changed.empty()) {
+    if (changes_.size() == kMostPerMinute) changes_.pop_front();
+    changes_.push_back(now);
+  }
+  return changed;
+}
+
+std::optional<std::string> FileWatch::degraded() const {
+  if (too_many_) {
+    return fmt::format("the limits rest on more than {} files; not all are watched", kMaxPaths);
+  }
+  if (refused_ == 0) return std::nullopt;
+  return fmt::format(
+      "not every configuration file can be watched ({}; sysctl fs.inotify), so they are looked at "
+      "every {} s",
+      std::strerror(refused_), std::chrono::duration_cast<Seconds>(kPollDegraded).count());
+}
+
+}  // namespace idlewarden
