@@ -68,7 +68,9 @@ std::vector<std::string> ssh_client(int port, const std::string& key_file, const
   return argv;
 }
 
-SshServer::SshServer(const std::string& settings, const std::string& sshd) : port_(free_port()) {
+SshServer::SshServer(const std::string& settings, const std::string& sshd,
+                     const std::vector<std::string>& within)
+    : port_(free_port()) {
   make_key(dir_.path() + "/host_key");
   make_key(dir_.path() + "/client_key");
   dir_.file("sshd_config", "Port " + std::to_string(port_) + "\nListenAddress 127.0.0.1\nHostKey " +
@@ -76,8 +78,9 @@ SshServer::SshServer(const std::string& settings, const std::string& sshd) : por
                                "/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nStrictModes no\n"
                                "LogLevel VERBOSE\nSubsystem sftp internal-sftp\n" +
                                settings + "\n");
-  process_ = std::make_unique<Process>(
-      std::vector<std::string>{sshd, "-D", "-e", "-f", config_file()}, dir_.path() + "/log");
+  std::vector<std::string> argv = within;
+  argv.insert(argv.end(), {sshd, "-D", "-e", "-f", config_file()});
+  process_ = std::make_unique<Process>(argv, dir_.path() + "/log");
   const auto until = std::chrono::steady_clock::now() + 20s;
   while (!is_listening(port_)) {
     if (!process_->running() || std::chrono::steady_clock::now() > until) {

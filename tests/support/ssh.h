@@ -29,8 +29,10 @@ std::vector<std::string> ssh_client(int port, const std::string& key_file, const
 
 class SshServer {
  public:
-  // `settings` is appended to what the test needs (port, keys, no PAM).
-  explicit SshServer(const std::string& settings, const std::string& sshd = "/usr/sbin/sshd");
+  // `settings` is appended to what the test needs (port, keys, no PAM). If `within` is given it is
+  // the command that is run, with sshd's command line as its last arguments.
+  explicit SshServer(const std::string& settings, const std::string& sshd = "/usr/sbin/sshd",
+                     const std::vector<std::string>& within = {});
 
   pid_t pid() const noexcept { return process_->pid(); }
   int port() const noexcept { return port_; }

@@ -98,9 +98,12 @@ std::vector<std::vector<std::string>> entries(const Root& root, const std::strin
   return found;
 }
 
-std::optional<Account> account_by_file(const Root& root, const std::string& user) {
+// The first of which `member` is `value`.
+template <class Member>
+std::optional<Account> account_by_file(const Root& root, Member Account::*member,
+                                       const Member& value) {
   std::vector<Account> all = local_accounts(root);
-  const auto found = std::ranges::find(all, user, &Account::name);
+  const auto found = std::ranges::find(all, value, member);
   if (found == all.end()) return std::nullopt;
   return std::move(*found);
 }
@@ -140,18 +143,23 @@ std::vector<Account> local_accounts(const Root& root) {
 }
 
 std::optional<Account> find_account(const Root& root, const std::string& user) {
-  if (!root.is_host()) return account_by_file(root, user);
+  if (!root.is_host()) return account_by_file(root, &Account::name, user);
   return account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** found) {
     return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), found);
   });
 }
 
-Account account_of(uid_t uid) {
-  auto known = account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** found) {
+Account account_of(const Root& root, uid_t uid) {
+  const auto by_uid = [uid](passwd* entry, std::vector<char>& buffer, passwd** found) {
     return ::getpwuid_r(uid, entry, buffer.data(), buffer.size(), found);
-  });
+  };
+  auto known = root.is_host() ? account_by_nss(by_uid) : account_by_file(root, &Account::uid, uid);
   if (known) return *std::move(known);
   return {.name = std::to_string(uid), .uid = uid, .gid = kNoGroup, .home = {}, .shell = {}};
+}
+
+Account account_of(uid_t uid) {
+  return account_of(Root(), uid);
 }
 
 std::vector<std::string> group_names(const Root& root, const std::string& user, gid_t primary) {

@@ -32,8 +32,9 @@ std::optional<Account> find_account(const Root& root, const std::string& user);
 // Those that stand in the tree's etc/passwd itself, in its order.
 std::vector<Account> local_accounts(const Root& root);
 
-// By uid on the host; if NSS does not know it: its digits as the name, and nothing else.
-Account account_of(uid_t uid);
+// By uid; one that is not known there has its digits as its name, and nothing else.
+Account account_of(const Root& root, uid_t uid);
+Account account_of(uid_t uid);  // on the host
 
 // Names of the primary and supplementary groups; a group without a name is its number.
 std::vector<std::string> group_names(const Root& root, const std::string& user, gid_t primary);

@@ -41,6 +41,7 @@ struct Subject {
   std::string user;
   uid_t uid = 0;
   std::vector<std::string> groups;  // names, primary and supplementary
+  bool foreign = false;             // user and groups are a container's, not the host's
   std::string home;
   std::string shell;
   Kind kind = Kind::ssh;

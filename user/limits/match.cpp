@@ -65,8 +65,14 @@ void mask(std::uint8_t* bytes, std::size_t size, unsigned prefix) {
 }  // namespace
 
 std::string mismatch(const Match& match, const Subject& subject, WallTime wall) {
-  if (!name_matches(match.users, subject.user, false)) return "users";
-  if (!group_matches(match.groups, subject.groups)) return "groups";
+  if (subject.foreign) {
+    // A rule means the accounts of the host: a name that a container gives is another's.
+    if (!any_name(match.users)) return "users";
+    if (!match.groups.empty()) return "groups";
+  } else {
+    if (!name_matches(match.users, subject.user, false)) return "users";
+    if (!group_matches(match.groups, subject.groups)) return "groups";
+  }
   if (!address_matches(match.addresses, subject.address)) return "addresses";
   if (!name_matches(match.hosts, lower(subject.host), true)) return "hosts";
   if (!name_matches(match.ttys, subject.tty, false)) return "ttys";

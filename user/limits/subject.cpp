@@ -9,7 +9,8 @@ Subject subject_of(const Session& session) {
   Subject subject;
   subject.user = session.user;
   subject.uid = session.uid;
-  subject.groups = group_names(Root(), session.user, session.gid);
+  subject.groups = group_names(Root(session.root), session.user, session.gid);
+  subject.foreign = session.root != "/";
   subject.home = session.home;
   subject.shell = session.shell;
   subject.kind = session.kind;

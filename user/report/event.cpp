@@ -28,11 +28,12 @@ constexpr std::array<EventInfo, 11> kEvents{{
     {backend_changed, "backend_changed", "1678d848c184414cb76e8bb3fcc4b480", LOG_NOTICE},
 }};
 
-// "alice on pts/3 (ssh from 10.0.0.7)"
+// "alice on pts/3 (ssh from 10.0.0.7)", "alice on pts/3 in web (ssh from 10.0.0.7)"
 std::string who(const Event& e) {
   std::string out = e.user.empty() ? "session " + printable(e.session, kNameLimit)
                                    : printable(e.user, kNameLimit);
   if (!e.tty.empty()) out += " on " + printable(e.tty, kNameLimit);
+  if (!e.container.empty()) out += " in " + printable(e.container, kNameLimit);
   std::string how = printable(e.kind, kNameLimit);
   if (!e.remote_addr.empty()) {
     how += (how.empty() ? "from " : " from ") + printable(e.remote_addr, kNameLimit);
@@ -102,6 +103,7 @@ std::string to_json_line(const Event& event) {
       {"kind", text_or_null(event.kind)},
       {"user", text_or_null(event.user)},
       {"tty", text_or_null(event.tty)},
+      {"container", text_or_null(event.container)},
       {"remote_addr", text_or_null(event.remote_addr)},
       {"remote_port", value_or_null(event.remote_port)},
       {"idle_seconds", value_or_null(idle)},

@@ -47,6 +47,7 @@ struct Event {
   std::string kind;
   std::string user;
   std::string tty;
+  std::string container;  // that the tty is of; empty: the host's own
   std::string remote_addr;
   std::optional<std::uint16_t> remote_port;
   std::optional<double> idle_seconds;

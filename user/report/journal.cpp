@@ -34,6 +34,7 @@ std::vector<std::string> journal_fields(const Event& event) {
   add(fields, "SESSION_KIND", printable(event.kind));
   add(fields, "USER_NAME", printable(event.user));
   add(fields, "TTY", printable(event.tty));
+  add(fields, "CONTAINER_NAME", printable(event.container));
   add(fields, "REMOTE_ADDR", printable(event.remote_addr));
   if (event.remote_port) add(fields, "REMOTE_PORT", fmt::to_string(*event.remote_port));
   if (event.idle_seconds) {

@@ -30,7 +30,7 @@ constexpr std::array<Spec, 10> kColumns{{
      .least = 8,
      .turn = 3,
      .stays = 9},
-    {.column = Column::tty, .title = "TTY", .stays = 8},
+    {.column = Column::tty, .title = "TTY", .gives = Gives::end, .least = 9, .turn = 3, .stays = 8},
     {.column = Column::from,
      .title = "FROM",
      .gives = Gives::end,

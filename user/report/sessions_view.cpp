@@ -26,6 +26,11 @@ std::string text_of(const Json& object, const char* name, std::size_t limit = kN
   return printable(it->get_ref<const std::string&>(), limit);
 }
 
+// Containers number their terminals as the host does.
+std::string place(std::string tty, const std::string& container) {
+  return container.empty() ? tty : tty + " in " + container;
+}
+
 std::optional<Nanoseconds> time_of(const Json& object, const char* name) {
   const auto it = object.find(name);
   if (it == object.end() || it->is_null()) return std::nullopt;
@@ -37,7 +42,7 @@ std::optional<Nanoseconds> time_of(const Json& object, const char* name) {
 SessionLine line_of(const Json& row) {
   SessionLine line{
       .user = text_of(row, "user"),
-      .tty = text_of(row, "tty"),
+      .tty = place(text_of(row, "tty"), text_of(row, "container")),
       .from = text_of(row, "remote_addr"),
       .state = text_of(row, "state"),
       .program = text_of(row, "foreground"),
@@ -64,15 +69,16 @@ SessionsView view_of(const Snapshot& snapshot) {
   view.sessions.reserve(snapshot.sessions.size());
   for (const SessionRow& row : snapshot.sessions) {
     const Session& s = row.session;
-    view.sessions.push_back({.user = printable(s.user, kNameLimit),
-                             .tty = printable(s.tty_name, kNameLimit),
-                             .from = printable(s.remote ? s.remote->address : "", kNameLimit),
-                             .state = std::string(to_string(row.state)),
-                             .program = printable(s.foreground, kNameLimit),
-                             .set_by = set_by(row),
-                             .idle = row.idle,
-                             .limit = row.limit,
-                             .left = row.left});
+    view.sessions.push_back(
+        {.user = printable(s.user, kNameLimit),
+         .tty = place(printable(s.tty_name, kNameLimit), printable(s.container, kNameLimit)),
+         .from = printable(s.remote ? s.remote->address : "", kNameLimit),
+         .state = std::string(to_string(row.state)),
+         .program = printable(s.foreground, kNameLimit),
+         .set_by = set_by(row),
+         .idle = row.idle,
+         .limit = row.limit,
+         .left = row.left});
   }
   for (const auto& [reason, sentence] : snapshot.degraded) {
     view.degraded.push_back(printable(sentence.empty() ? reason : sentence, kSentenceLimit));

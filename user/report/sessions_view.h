@@ -17,7 +17,7 @@ namespace idlewarden {
 // An empty text: there is none.
 struct SessionLine {
   std::string user;
-  std::string tty;
+  std::string tty;   // "pts/3", "pts/3 in web"
   std::string from;  // the client's address
   std::string state;
   std::string program;  // in the foreground

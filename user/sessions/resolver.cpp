@@ -2,15 +2,13 @@
 #include "sessions/resolver.h"
 
 #include <fmt/format.h>
-#include <systemd/sd-login.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <utility>
 
 #include "sessions/accepting_sshd.h"
 #include "sessions/connection.h"
+#include "sessions/container.h"
 
 namespace idlewarden {
 namespace {
@@ -22,16 +20,6 @@ bool is_gone(const Error& error) {
 }
 bool is_refused(const Error& error) {
   return error.code == EPERM || error.code == EACCES;
-}
-
-std::optional<std::string> logind_session(pid_t pid) {
-  // Looks at the name of the cgroup only: no bus, so it cannot block, and without logind it is
-  // none.
-  char* name = nullptr;
-  if (::sd_pid_get_session(pid, &name) < 0) return std::nullopt;
-  std::string session(name);
-  std::free(name);
-  return session;
 }
 
 }  // namespace
@@ -47,12 +35,19 @@ Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now,
          "some terminals are not watched, because it cannot be told whose they are");
   }
   if (!standing || *standing != Standing::session) return standing;
-  Account account = accounts_.of(session.uid, now);
+  session.container = container_of(procfs_, leader.pid);
+  // A container of root's has accounts of its own. In one that a user made, whose root is that user
+  // here, it would be the user who says so: there the uid is what it is to the host.
+  if (!session.container.empty() && session.host != 0 &&
+      shares_user_namespace(procfs_, session.host)) {
+    session.root = procfs_.path(session.host, "root");
+  }
+  Account account = session.root == "/" ? accounts_.of(session.uid, now)
+                                        : account_of(Root(session.root), session.uid);
   session.user = std::move(account.name);
   session.home = std::move(account.home);
   session.shell = std::move(account.shell);
   session.gid = account.gid;
-  session.logind_session = logind_session(leader.pid);
   return standing;
 }
 

@@ -51,22 +51,28 @@ struct Session {
   SessionId id;
   Kind kind = Kind::ssh;
   Tty tty;
-  std::string tty_name;  // "pts/3", "tty1"
+  std::string tty_name;    // "pts/3", "tty1"; in a container, of the container's own devpts
+  std::string container;   // the name of the one that it runs in, raw; empty: on the host itself
+  std::string root = "/";  // the tree whose accounts name the user: "/" or "/proc/PID/root"
   uid_t uid = 0;
-  gid_t gid = 0;      // of the passwd entry; (gid_t)-1, which is no group, if NSS does not know it
-  std::string user;   // raw, as NSS gives it; the number as text if NSS does not know it
+  gid_t gid = 0;  // of the passwd entry; (gid_t)-1, which is no group, if NSS does not know it
+  std::string
+      user;  // raw, as NSS or the container gives it; the number as text if that does not know it
   std::string home;   // of the passwd entry
   std::string shell;  // of the passwd entry
   pid_t host = 0;     // the host process; 0 for console and serial
   BootTime host_start{};
   std::optional<Endpoint> remote;
   std::optional<Endpoint> local;
-  AcceptingSshd sshd;                         // kind ssh only
-  std::optional<std::string> logind_session;  // where logind runs
-  WallTime started{};                         // the leader's start, for people
-  BootTime clock_start{};  // the earliest moment that idle time may be counted from: the leader's
-                           // start if it was certainly never typed in before it was found, else
-                           // when it was found
+  AcceptingSshd sshd;  // kind ssh only
+  // What logind calls it, where logind runs and knows it. Class and seat are empty without.
+  std::optional<std::string> logind_session;
+  std::string logind_class;
+  std::string logind_seat;  // empty too for a login that sits at no seat
+  WallTime started{};       // the leader's start, for people
+  BootTime clock_start{};   // the earliest moment that idle time may be counted from: the leader's
+                            // start if it was certainly never typed in before it was found, else
+                            // when it was found
   pid_t foreground_pgrp = 0;
   std::string foreground;  // comm of the tty's foreground process group leader, raw
 };

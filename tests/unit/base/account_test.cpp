@@ -36,6 +36,9 @@ TEST(Account, OfAnotherTree) {
   EXPECT_FALSE(find_account(root, "bad"));
   EXPECT_FALSE(find_account(root, "short"));
   EXPECT_FALSE(find_account(root, "mallory"));
+  EXPECT_EQ(account_of(root, 1000), *alice);
+  EXPECT_EQ(account_of(root, 1).name, "1");
+  EXPECT_EQ(account_of(root, 1).gid, kNoGroup);
   const test::TempDir empty;
   EXPECT_FALSE(find_account(Root(empty.path()), "root"));
   EXPECT_THAT(group_names(Root(empty.path()), "root", 0), ElementsAre("0"));

@@ -87,6 +87,16 @@ TEST(Match, TtysKindsHours) {
   EXPECT_EQ(why(hours), "");
 }
 
+// Its names are those of whoever made it.
+TEST(Match, AContainersAccountsAreNotTheHosts) {
+  Subject foreign = alice();
+  foreign.foreign = true;
+  EXPECT_EQ(why(of(&Match::users, {"alice"}), foreign), "users");
+  EXPECT_EQ(why(of(&Match::groups, {"*"}), foreign), "groups");
+  EXPECT_EQ(why(of(&Match::users, {"*"}), foreign), "");
+  EXPECT_EQ(why({}, foreign), "");
+}
+
 TEST(Match, AllKeysMustHold) {
   Match match = of(&Match::users, {"alice"});
   match.addresses = {"192.168.0.0/16"};

@@ -13,6 +13,7 @@ namespace idlewarden {
 namespace {
 
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 
@@ -35,23 +36,25 @@ TEST(JsonLine, HasEveryMemberInAFixedOrder) {
   Event e = test::sample_event(EventType::terminated);
   e.lateness_seconds = 0.0406;
   e.detail = "hang-up";
-  EXPECT_EQ(to_json_line(e),
-            R"({"event":"terminated","time":"2026-11-22T12:00:00.000Z","session":"4242-35640000",)"
-            R"("kind":"ssh","user":"alice","tty":"pts/3","remote_addr":"10.0.0.7",)"
-            R"("remote_port":50022,"idle_seconds":600.012,"limit_seconds":600,)"
-            R"("lateness_seconds":0.041,"decided_by":"sshd_config",)"
-            R"("source":"/etc/ssh/sshd_config:12","detail":"hang-up"})");
+  EXPECT_EQ(
+      to_json_line(e),
+      R"({"event":"terminated","time":"2026-11-22T12:00:00.000Z","session":"4242-35640000",)"
+      R"("kind":"ssh","user":"alice","tty":"pts/3","container":null,)"
+      R"("remote_addr":"10.0.0.7","remote_port":50022,"idle_seconds":600.012,"limit_seconds":600,)"
+      R"("lateness_seconds":0.041,"decided_by":"sshd_config",)"
+      R"("source":"/etc/ssh/sshd_config:12","detail":"hang-up"})");
 }
 
 TEST(JsonLine, SaysNullWhereAMemberDoesNotApply) {
   Event e;
   e.type = EventType::config_reloaded;
   e.time = test::noon();
-  EXPECT_EQ(to_json_line(e),
-            R"({"event":"config_reloaded","time":"2026-11-22T12:00:00.000Z","session":null,)"
-            R"("kind":null,"user":null,"tty":null,"remote_addr":null,"remote_port":null,)"
-            R"("idle_seconds":null,"limit_seconds":null,"lateness_seconds":null,)"
-            R"("decided_by":null,"source":null,"detail":null})");
+  EXPECT_EQ(
+      to_json_line(e),
+      R"({"event":"config_reloaded","time":"2026-11-22T12:00:00.000Z","session":null,)"
+      R"("kind":null,"user":null,"tty":null,"container":null,"remote_addr":null,)"
+      R"("remote_port":null,"idle_seconds":null,"limit_seconds":null,"lateness_seconds":null,)"
+      R"("decided_by":null,"source":null,"detail":null})");
 }
 
 TEST(JsonLine, IsOneValidLineWhateverTheEventHolds) {
@@ -59,7 +62,7 @@ TEST(JsonLine, IsOneValidLineWhateverTheEventHolds) {
     const std::string line = to_json_line(test::hostile_event(info.type));
     EXPECT_TRUE(test::is_clean(line, false)) << line;
     const auto parsed = nlohmann::json::parse(line);
-    EXPECT_EQ(parsed.size(), 14U);
+    EXPECT_EQ(parsed.size(), 15U);
     EXPECT_EQ(parsed["event"], info.name);
     EXPECT_THAT(parsed["user"].get<std::string>(), StartsWith("\\x1b]0;owned\\x07\\x0d\\x0a\"}"));
   }
@@ -105,6 +108,14 @@ TEST(HumanLine, ShowsDetailAndLateness) {
   EXPECT_EQ(to_human_line(e),
             "ended alice on pts/3 (ssh from 10.0.0.7): idle 10m, limit 10m by "
             "/etc/ssh/sshd_config:12, 0.04 s late; hang-up, then SIGTERM");
+}
+
+TEST(Container, IsToldInEveryForm) {
+  Event e = test::sample_event(EventType::session_ended);
+  e.container = "web";
+  EXPECT_THAT(to_human_line(e), StartsWith("alice on pts/3 in web (ssh from 10.0.0.7) has left"));
+  EXPECT_THAT(to_json_line(e), HasSubstr(R"("tty":"pts/3","container":"web")"));
+  EXPECT_THAT(journal_fields(e), Contains("CONTAINER_NAME=web"));
 }
 
 TEST(HumanLine, DoesWithoutWhatIsNotKnown) {

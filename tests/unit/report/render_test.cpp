@@ -28,6 +28,9 @@ Snapshot hostile_snapshot() {
                                     .file = "/home/" + test::kHostile,
                                     .foreground = test::kHostile});
   row.session.logind_session = test::kHostile;
+  row.session.logind_class = test::kHostile;
+  row.session.logind_seat = test::kHostile;
+  row.session.container = test::kHostile;
   s.sessions.push_back(row);
   s.counters.transitions["warned"][{test::kHostile, test::kHostile}] = 1;
   s.counters.transitions[test::kHostile][{"rule", "ssh"}] = 1;
@@ -38,19 +41,20 @@ TEST(SessionsJson, HasTheDesignedForm) {
   Snapshot s = test::empty_snapshot();
   s.sessions.push_back(test::row_of(s, {.idle = 492s}));
   s.sessions.back().session.logind_session = "c7";
+  s.sessions.back().session.logind_class = "user";
   s.sessions.back().idle += 1234567ns;
   *s.sessions.back().left -= 1234567ns;
   s.degraded["pins"] = "bpffs is not mounted";
-  EXPECT_EQ(
-      sessions_json(s),
-      R"({"sessions":[{"id":")" + s.sessions.back().session.id.text() +
-          R"(","kind":"ssh","user":"alice","uid":1000,"tty":"pts/3","leader_pid":4242,)"
-          R"("host_pid":4200,"remote_addr":"10.0.0.7","remote_port":50022,"logind_session":"c7",)"
-          R"("started":"2026-11-22T11:00:00.000Z","last_input":"2026-11-22T11:51:48.000Z",)"
-          R"("idle_seconds":492.001,"limit_seconds":600,"decided_by":"sshd_config",)"
-          R"("state":"active","foreground":"vim","left_seconds":107.999,)"
-          R"("source":"/etc/ssh/sshd_config:12"}],"backend":"fentry","mode":"audit",)"
-          R"("degraded":{"pins":"bpffs is not mounted"},"time":"2026-11-22T12:00:00.000Z"})");
+  EXPECT_EQ(sessions_json(s),
+            R"({"sessions":[{"id":")" + s.sessions.back().session.id.text() +
+                R"(","kind":"ssh","user":"alice","uid":1000,"tty":"pts/3","container":null,)"
+                R"("leader_pid":4242,"host_pid":4200,"remote_addr":"10.0.0.7","remote_port":50022,)"
+                R"("logind_session":"c7","logind_class":"user","logind_seat":null,)"
+                R"("started":"2026-11-22T11:00:00.000Z","last_input":"2026-11-22T11:51:48.000Z",)"
+                R"("idle_seconds":492.001,"limit_seconds":600,"decided_by":"sshd_config",)"
+                R"("state":"active","foreground":"vim","left_seconds":107.999,)"
+                R"("source":"/etc/ssh/sshd_config:12"}],"backend":"fentry","mode":"audit",)"
+                R"("degraded":{"pins":"bpffs is not mounted"},"time":"2026-11-22T12:00:00.000Z"})");
 }
 
 TEST(SessionsJson, SaysNullWhereThereIsNothing) {
@@ -58,9 +62,9 @@ TEST(SessionsJson, SaysNullWhereThereIsNothing) {
   s.sessions.push_back(
       test::row_of(s, {.tty = "", .from = "", .limit = std::nullopt, .foreground = ""}));
   const auto row = nlohmann::json::parse(sessions_json(s))["sessions"][0];
-  for (const char* member :
-       {"tty", "host_pid", "remote_addr", "remote_port", "logind_session", "limit_seconds",
-        "decided_by", "foreground", "left_seconds", "source"}) {
+  for (const char* member : {"tty", "host_pid", "remote_addr", "remote_port", "logind_session",
+                             "logind_class", "logind_seat", "container", "limit_seconds",
+                             "decided_by", "foreground", "left_seconds", "source"}) {
     ASSERT_TRUE(row.contains(member)) << member;
     EXPECT_TRUE(row[member].is_null()) << member;
   }
@@ -161,6 +165,18 @@ TEST(SessionsTable, CountsColumnsNotBytes) {
   s.sessions[0].session.user = "Zoe\xcc\x88";
   lines = split(sessions_table(s, 120), '\n');
   EXPECT_THAT(lines[1], StartsWith("Zoe\xcc\x88   pts/3"));
+}
+
+TEST(SessionsTable, TellsTheTerminalsOfContainersFromTheHosts) {
+  Snapshot s = test::empty_snapshot();
+  s.sessions = {test::row_of(s, {.idle = 2s}), test::row_of(s, {.idle = 1s})};
+  s.sessions[1].session.container = "web";
+  EXPECT_EQ("\n" + sessions_table(s, 200), R"(
+USER   TTY           FROM      IDLE  LIMIT   LEFT  STATE   PROGRAM  LIMIT SET BY
+alice  pts/3         10.0.0.7    2s    10m  9m58s  active  vim      /etc/ssh/sshd_config:12
+alice  pts/3 in web  10.0.0.7    1s    10m  9m59s  active  vim      /etc/ssh/sshd_config:12
+2 sessions; mode audit (nothing is ended); input seen by fentry
+)");
 }
 
 TEST(SessionsTable, SaysThatThereIsNothing) {

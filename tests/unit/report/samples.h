@@ -115,7 +115,8 @@ inline Event sample_event(EventType type) {
 
 inline Event hostile_event(EventType type) {
   Event e = sample_event(type);
-  e.session = e.kind = e.user = e.tty = e.remote_addr = e.decided_by = e.detail = kHostile;
+  e.session = e.kind = e.user = e.tty = e.container = e.remote_addr = e.decided_by = e.detail =
+      kHostile;
   e.source.file = "/home/" + kHostile;
   return e;
 }

@@ -18,10 +18,12 @@ TEST(SessionsView, IsTheSameFromTheSnapshotAndFromItsJson) {
   s.degraded["odd"] = "";
   s.sessions.push_back(test::row_of(s, {.user = "Zoë 你好", .tty = "", .foreground = ""}));
   s.sessions.back().left = 90min;  // max_session
+  s.sessions.front().session.container = "web";
   const auto parsed = parse_view(sessions_json(s));
   ASSERT_TRUE(parsed.has_value()) << parsed.error().text();
   EXPECT_EQ(*parsed, view_of(s));
   EXPECT_EQ(parsed->sessions[0].set_by, "/etc/ssh/sshd_config:12");
+  EXPECT_EQ(parsed->sessions[0].tty, "pts/3 in web");
   EXPECT_EQ(parsed->sessions[1].limit, std::nullopt);
   EXPECT_EQ(parsed->sessions[1].set_by, "");
   EXPECT_EQ(parsed->sessions[2].left, -10s);
