@@ -17,6 +17,7 @@
 #include "base/text.h"
 #include "daemon/file_watch.h"
 #include "daemon/gap_recorder.h"
+#include "daemon/logind_bus.h"
 #include "daemon/loop.h"
 #include "daemon/monitor.h"
 #include "daemon/privileges.h"
@@ -28,6 +29,8 @@
 
 namespace idlewarden {
 namespace {
+
+constexpr std::chrono::milliseconds kLogindPatience{500};
 
 std::unexpected<StartFailure> cannot_start(const Error& error) {
   return std::unexpected(StartFailure{error});
@@ -87,6 +90,7 @@ class Daemon {
   Result<void> open_metrics(const SnapshotProvider& provider);
   Result<void> open_kernel();
   void compose();
+  void listen_to_logind();
   void turn(const std::string& why_reload = {});
   void watch_files(WallTime read_since);
   void arm();
@@ -106,6 +110,8 @@ class Daemon {
   std::unique_ptr<Reporter> reporter_;
   std::unique_ptr<Limits> limits_;
   OpenedSource kernel_;
+  LogindSessions logind_;
+  std::unique_ptr<LogindBus> logind_bus_;
   std::unique_ptr<SessionTable> table_;
   std::unique_ptr<Terminator> terminator_;
   std::unique_ptr<Warden> warden_;
@@ -126,6 +132,7 @@ std::expected<void, StartFailure> Daemon::start() {
   if (const auto served = open_servers(); !served) return cannot_start(served.error());
   if (const auto opened = open_kernel(); !opened) return cannot_start(opened.error());
   compose();
+  listen_to_logind();
 
   reporter_->info(start_line(*limits_, kernel_));
   Event event;
@@ -178,7 +185,7 @@ void Daemon::compose() {
     scope.hosts.push_back(host_program(executable));
   }
   scope.only_host_pids = options_.only_host_pids;
-  table_ = std::make_unique<SessionTable>(procfs_, clock_, std::move(scope));
+  table_ = std::make_unique<SessionTable>(procfs_, clock_, std::move(scope), &logind_);
 
   terminator_ = system_terminator(procfs_);
   Warden::Settings settings;
@@ -214,6 +221,17 @@ void Daemon::degrade(const std::string& reason, const std::string& sentence) {
   } else {
     monitor_->set_degraded(reason, sentence);
   }
+}
+
+void Daemon::listen_to_logind() {
+  logind_bus_ = std::make_unique<LogindBus>(
+      logind_, procfs_,
+      [this] {
+        monitor_->logind_changed();
+        turn();
+      },
+      [this](const std::string& text) { reporter_->warning(text); });
+  logind_bus_->start(loop_->event(), kLogindPatience);
 }
 
 Result<void> Daemon::wire_loop() {

@@ -38,6 +38,9 @@ class Loop {
   // Any thread: runs `work` on the loop's thread, soon. False once the loop has ended.
   bool call(std::function<void()> work);
 
+  // For sources of other kinds; they are gone before this is.
+  sd_event* event() const noexcept { return event_; }
+
   // Tells the service manager that it is alive as long as the loop turns (WatchdogSec=).
   void enable_watchdog();
   Result<void> run();

@@ -17,6 +17,8 @@ constexpr Nanoseconds kScanOfSampler = Seconds(1);
 // After a pty was made, for so long, so often.
 constexpr Nanoseconds kEagerFor = Seconds(2);
 constexpr Nanoseconds kScanEager = std::chrono::milliseconds(250);
+// Between two scans of which somebody else chooses the moment.
+constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
 // Scans may take at most this part of the time, and this one while they are eager: where they are
 // dear they are made less often, and whoever makes ptys in a loop gains nothing by it.
 constexpr int kScanShare = 1000;
@@ -71,6 +73,12 @@ void Monitor::pty_made() {
   next_scan_ = std::min(next_scan_, now + scan_interval(now));
 }
 
+void Monitor::logind_changed() {
+  pty_made();
+  // At once, but for whoever logs in and out in a loop.
+  next_scan_ = std::min(next_scan_, last_scan_ + std::max(kScanOnNews, scan_cost_ * kEagerShare));
+}
+
 BootTime Monitor::tick() {
   const BootTime now = parts_.clock.now();
   if (stall_.noticed(now)) read_all_again_after_a_stall(now);
@@ -115,6 +123,7 @@ void Monitor::scan(BootTime now) {
   counters_.scan_seconds.observe(to_seconds(cost));
   // One slow scan on a busy host is no reason to look away: the estimate follows slowly.
   scan_cost_ = (scan_cost_ * 7 + cost) / 8;
+  last_scan_ = now;
   next_scan_ = now + scan_interval(now);
   if (!leaders) {
     ++counters_.scans_failed;
@@ -268,6 +277,7 @@ Event Monitor::event_about(EventType type, const Session& session, const Verdict
   event.kind = to_string(session.kind);
   event.user = session.user;
   event.tty = session.tty_name;
+  event.container = session.container;
   if (session.remote) {
     event.remote_addr = session.remote->address;
     event.remote_port = session.remote->port;

@@ -45,6 +45,8 @@ class Monitor {
   // A pty was made: a login may be about to appear on it, so the next scans come sooner. A session
   // that is found at once loses no idle time to keys that were pressed before it was found.
   void pty_made();
+  // logind has news: a login is about to appear, or is gone.
+  void logind_changed();
   // Reads the policy and the host's files again; what cannot be used stays in force as it was read
   // before. `cause` is what the event says of it: which files have changed.
   Result<void> reload(const std::string& cause = {});
@@ -75,6 +77,7 @@ class Monitor {
   Parts parts_;
   std::map<SessionId, Watched> watched_;
   std::vector<Session> leaving_;  // ended since the last turn, not yet told
+  BootTime last_scan_{};
   BootTime next_scan_{};
   BootTime eager_until_{};
   BootTime next_judgement_{};

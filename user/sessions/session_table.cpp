@@ -13,6 +13,10 @@ namespace {
 // group is noticed too: on most hosts all of them every time, and a bounded cost on the others.
 constexpr std::size_t kNamesPerUpdate = 64;
 
+// So long a leader may outlive its logind session. Its processes are being ended then; after that
+// it is judged as one that logind does not know.
+constexpr Nanoseconds kAfterLogind = Seconds(5);
+
 SessionId id_of(const Leader& leader) {
   return {leader.pid, leader.start, leader.tty ? leader.tty->address : 0};
 }
@@ -34,10 +38,14 @@ bool asks_on_the_tty(Kind kind) {
 // A leader on a tty, whatever it turned out to be.
 struct Entry {
   Resolver::Standing standing = Resolver::Standing::not_yet;
-  std::uint64_t seen = 0;      // number of the update that saw it last
-  bool untouched = false;      // certainly not typed in since its start
-  bool name_settled = false;   // the foreground group had time to exec before its name was read
-  Session* session = nullptr;  // in SessionTable::sessions_, while it is one
+  std::uint64_t seen = 0;         // number of the update that saw it last
+  bool untouched = false;         // certainly not typed in since its start
+  bool name_settled = false;      // the foreground group had time to exec before its name was read
+  Session* session = nullptr;     // in SessionTable::sessions_, while it is one
+  LogindClues clues;              // once it was found to be one
+  std::uint64_t logind_seen = 0;  // the version that it was last compared with
+  bool barred = false;            // by the class that logind had for it then
+  std::optional<BootTime> not_before{};  // logind removed it
 };
 
 // A group whose leader is gone (`producer | less`) keeps the name that it had.
@@ -49,15 +57,19 @@ void read_name(const Procfs& procfs, Session& session) {
 }  // namespace
 
 struct SessionTable::Impl {
-  Impl(Procfs p, const Clock& c, SessionScope s)
-      : procfs(p), clock(c), resolver(std::move(p), std::move(s)) {}
+  Impl(Procfs p, const Clock& c, SessionScope s, const LogindSessions* l)
+      : procfs(p), clock(c), logind(l), resolver(std::move(p), std::move(s)) {}
 
   std::optional<Session> admit(const Leader& leader, BootTime scanned, Entry& entry);
+  bool may_be_admitted(const Entry& entry, BootTime scanned) const;
+  bool ask_logind(Session& session, Entry& entry, BootTime scanned) const;
+  bool logind_ended(Entry& entry, BootTime scanned) const;
   void follow_foreground(const Leader& leader, Entry& entry) const;
   void rotate_names(std::map<SessionId, Session>& sessions);
 
   Procfs procfs;
   const Clock& clock;
+  const LogindSessions* logind;
   Resolver resolver;
   std::map<SessionId, Entry> entries;
   std::optional<BootTime> previous_scan;
@@ -78,11 +90,50 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
   if (*standing != Resolver::Standing::session) return std::nullopt;
   session.id = id_of(leader);
   session.tty = *leader.tty;
+  // A container's logins are not this host's logind's, even if it runs in the scope of one.
+  if (session.container.empty()) {
+    entry.clues = logind_clues(procfs, leader.pid, session.host);
+    if (!ask_logind(session, entry, scanned)) {
+      entry.standing = Resolver::Standing::not_yet;
+      return std::nullopt;
+    }
+  }
   session.started =
       clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - leader.start);
   const bool from_start = entry.untouched && !asks_on_the_tty(session.kind);
   session.clock_start = from_start ? leader.start : scanned;
   return session;
+}
+
+bool SessionTable::Impl::may_be_admitted(const Entry& entry, BootTime scanned) const {
+  if (entry.standing != Resolver::Standing::not_yet) return false;
+  if (entry.not_before && scanned < *entry.not_before) return false;
+  return !entry.barred || entry.logind_seen != logind->version();
+}
+
+bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
+  if (logind == nullptr || entry.logind_seen == logind->version()) return false;
+  if (ask_logind(*entry.session, entry, scanned)) return false;
+  entry.standing = Resolver::Standing::not_yet;
+  return true;
+}
+
+// Takes over what logind says of it. False: that it is no session (any more).
+bool SessionTable::Impl::ask_logind(Session& session, Entry& entry, BootTime scanned) const {
+  if (logind == nullptr) return true;
+  entry.logind_seen = logind->version();
+  const LogindSession* found = session.logind_session ? logind->find(*session.logind_session)
+                                                      : logind->of(procfs, entry.clues);
+  if (found == nullptr && session.logind_session) {
+    entry.not_before = scanned + kAfterLogind;
+    return false;
+  }
+  entry.barred = found != nullptr && !is_login_class(found->kind);
+  if (found == nullptr || entry.barred) return !entry.barred;
+  session.logind_session = found->id;
+  session.logind_class = found->kind;
+  session.logind_seat = found->seat;
+  return true;
 }
 
 void SessionTable::Impl::follow_foreground(const Leader& leader, Entry& entry) const {
@@ -105,8 +156,9 @@ void SessionTable::Impl::rotate_names(std::map<SessionId, Session>& sessions) {
   }
 }
 
-SessionTable::SessionTable(Procfs procfs, const Clock& clock, SessionScope scope)
-    : impl_(std::make_unique<Impl>(std::move(procfs), clock, std::move(scope))) {}
+SessionTable::SessionTable(Procfs procfs, const Clock& clock, SessionScope scope,
+                           const LogindSessions* logind)
+    : impl_(std::make_unique<Impl>(std::move(procfs), clock, std::move(scope), logind)) {}
 SessionTable::~SessionTable() = default;
 
 const Session* SessionTable::find(const SessionId& id) const {
@@ -133,7 +185,8 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
       leave(entry);
       entry.standing = Standing::not_yet;
     }
-    if (entry.standing == Standing::not_yet) {
+    if (entry.session != nullptr && table.logind_ended(entry, scanned)) leave(entry);
+    if (entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
       if (auto session = table.admit(leader, scanned, entry)) {
         entry.session = &sessions_.emplace(known->first, std::move(*session)).first->second;
         change.started.push_back(known->first);

@@ -11,6 +11,7 @@
 #include "base/procfs.h"
 #include "base/result.h"
 #include "kernel/activity_source.h"
+#include "sessions/logind_sessions.h"
 #include "sessions/session.h"
 
 namespace idlewarden {
@@ -36,7 +37,9 @@ struct SessionScope {
 
 class SessionTable {
  public:
-  SessionTable(Procfs procfs, const Clock& clock, SessionScope scope);
+  // `logind`, if there is one, is looked at by every update; the caller keeps it and feeds it.
+  SessionTable(Procfs procfs, const Clock& clock, SessionScope scope,
+               const LogindSessions* logind = nullptr);
   ~SessionTable();
 
   struct Change {
@@ -48,7 +51,9 @@ class SessionTable {
   // meanwhile, its socket cannot be read) is tried again at the next scan and is not in the table
   // until then: unknown means not judged. Only a new leader costs reads of /proc; the name of the
   // foreground program is refreshed when another process group comes to the foreground, and in
-  // rotation.
+  // rotation. What logind has removed, or says to be nobody's login, is no session. A leader that
+  // outlives its logind session is one again a little later, without an id: logind's silence ends
+  // nobody's limit.
   Change update(const std::vector<Leader>& leaders, BootTime scanned);
 
   const std::map<SessionId, Session>& sessions() const noexcept { return sessions_; }
