@@ -24,6 +24,7 @@ class Crowd : public testing::TestWithParam<std::string> {
   // A file in this person's home, theirs.
   std::string file_of(const std::string& who, const std::string& name, std::string_view content);
   std::string read_file_of(const std::string& who, const std::string& name);
+  double since_last_key(const std::string& who) const;  // 0: of no session() of this test
   // By name, in seconds: the daemon's answer to `idlewarden sessions`.
   std::map<std::string, double> idle_times() const;
   // Types what each of them types, at once, after all were idle for a while, and sees who counts as
