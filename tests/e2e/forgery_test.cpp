@@ -293,12 +293,13 @@ TEST_P(Forgery, Pretence) {
 // Somebody opens ptys, and begins sessions on them, until there is no room for the others'.
 TEST_P(Forgery, AFloodOfPtys) {
   constexpr const char* kFlood = R"(#!/usr/bin/python3
-import fcntl, os, resource, signal, termios, time
+import ctypes, fcntl, os, resource, signal, termios, time
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 ptys = [os.openpty() for _ in range(1000)]
 for master, slave in ptys[:100]:
     if os.fork() == 0:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
         os.setsid()
         fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
         signal.pause()
