@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/monitor_process.h"
 
+#include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
+#include <utility>
 
 namespace idlewarden::test {
 
@@ -13,7 +15,7 @@ std::string binary() {
   return from_environment != nullptr ? from_environment : IDLEWARDEN_BUILT_BINARY;
 }
 
-MonitorProcess::MonitorProcess(const MonitorOptions& options) {
+MonitorProcess::MonitorProcess(const MonitorOptions& options) : environment_(options.environment) {
   if (options.only_host_pids.empty()) throw std::logic_error("a monitor without a scope");
   std::vector<std::string> argv{binary(),           "run",
                                 "--socket",         socket(),
@@ -30,12 +32,32 @@ MonitorProcess::MonitorProcess(const MonitorOptions& options) {
     argv.insert(argv.end(), {"--only-host-pid", std::to_string(pid)});
   }
   argv.insert(argv.end(), options.more.begin(), options.more.end());
+  argv_ = std::move(argv);
   dir_.file("events", "");
-  process_ = std::make_unique<Process>(argv, dir_.path() + "/log", options.environment);
-  // The first event says that the kernel side stands.
-  if (wait_event("backend_changed", 60s).is_null()) {
-    throw std::runtime_error("the monitor did not start:\n" + log());
+  start();
+}
+
+void MonitorProcess::start() {
+  const std::size_t before = events("backend_changed").size();
+  process_ = std::make_unique<Process>(argv_, dir_.path() + "/log", environment_);
+  // Its first event says that the kernel side stands.
+  const auto until = std::chrono::steady_clock::now() + 60s;
+  while (events("backend_changed").size() == before) {
+    if (std::chrono::steady_clock::now() > until || !process_->running()) {
+      throw std::runtime_error("the monitor did not start:\n" + log());
+    }
+    std::this_thread::sleep_for(20ms);
   }
+}
+
+void MonitorProcess::kill() {
+  process_->signal(SIGKILL);
+  if (!process_->wait(10s)) throw std::runtime_error("the monitor survived SIGKILL");
+}
+
+void MonitorProcess::restart() {
+  process_.reset();
+  start();
 }
 
 std::vector<MonitorProcess::Json> MonitorProcess::events() const {

@@ -38,12 +38,19 @@ class MonitorProcess {
   Json sessions() const;  // `idlewarden sessions --json`
   void write_policy(const std::string& toml) const;
   std::string metrics() const;  // GET /metrics through the socket
+  std::string endings() const { return socket() + ".state/endings.json"; }
   std::string socket() const { return dir_.path() + "/socket"; }
   std::string log() const;
   Process& process() const { return *process_; }
+  void kill();     // SIGKILL; waits until it is gone
+  void restart();  // the same again, after its end; returns when it is ready
 
  private:
+  void start();
+
   TempDir dir_;
+  std::vector<std::string> argv_;
+  std::map<std::string, std::string> environment_;
   std::unique_ptr<Process> process_;
 };
 

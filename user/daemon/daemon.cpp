@@ -114,6 +114,7 @@ class Daemon {
   std::unique_ptr<LogindBus> logind_bus_;
   std::unique_ptr<SessionTable> table_;
   std::unique_ptr<Terminator> terminator_;
+  std::unique_ptr<EndingsBook> endings_;
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<GapRecorder> gaps_;
@@ -140,6 +141,7 @@ std::expected<void, StartFailure> Daemon::start() {
   event.time = clock_.wall();
   event.detail = to_string(kernel_.source->backend());
   reporter_->emit(event);
+  for (const BegunEnding& begun : endings_->open()) monitor_->adopt(begun);
   turn();
   sd_notifyf(0, "READY=1\nSTATUS=%s mode, %s", to_string(limits_->policy().mode).data(),
              to_string(kernel_.source->backend()).data());
@@ -191,7 +193,11 @@ void Daemon::compose() {
   Warden::Settings settings;
   settings.max_per_minute = policy.max_terminations_per_minute;
   settings.protected_leaders = ancestors(procfs_);
-  warden_ = std::make_unique<Warden>(*terminator_, std::move(settings));
+  // Beside the socket, so on the boot's own tmpfs, and of this daemon alone.
+  endings_ = std::make_unique<EndingsBook>(
+      options_.socket + ".state", boot_id(procfs_),
+      [this](const std::string& sentence) { degrade("endings_book", sentence); });
+  warden_ = std::make_unique<Warden>(*terminator_, std::move(settings), endings_.get());
   monitor_ = std::make_unique<Monitor>(
       Monitor::Parts{.source = *kernel_.source,
                      .table = *table_,

@@ -79,6 +79,19 @@ void Monitor::logind_changed() {
   next_scan_ = std::min(next_scan_, last_scan_ + std::max(kScanOnNews, scan_cost_ * kEagerShare));
 }
 
+// Without a tty it is no session to the table, but one that is being ended, as if it had just left.
+void Monitor::adopt(const BegunEnding& begun) {
+  const SessionId& id = begun.session.id;
+  const bool audit = parts_.limits.policy().mode == Mode::audit;
+  const auto found = parts_.warden.adopt(begun, audit, parts_.clock.now());
+  if (!found && parts_.warden.state(id) != State::ending) return;
+  leaving_.push_back(begun.session);
+  watched_[id].verdict = begun.verdict;
+  if (!found) return;
+  report(*found);
+  parts_.warden.told(id);
+}
+
 BootTime Monitor::tick() {
   const BootTime now = parts_.clock.now();
   if (stall_.noticed(now)) read_all_again_after_a_stall(now);
@@ -303,11 +316,14 @@ void Monitor::report(const Transition& transition) {
     event.detail = "max_session" + (event.detail.empty() ? "" : ": " + event.detail);
   }
   if (transition.happened == Happened::terminated) {
-    event.lateness_seconds = to_seconds(transition.lateness);
-    counters_.lateness.observe(*event.lateness_seconds);
+    if (transition.lateness) {
+      event.lateness_seconds = to_seconds(*transition.lateness);
+      counters_.lateness.observe(*event.lateness_seconds);
+    }
   }
   count(event);
   parts_.emit(event);
+  if (transition.happened == Happened::terminated) parts_.warden.told(transition.session);
 }
 
 void Monitor::count(const Event& event) {

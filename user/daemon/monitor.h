@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/procfs.h"
 #include "daemon/stall.h"
+#include "enforce/endings_book.h"
 #include "enforce/warden.h"
 #include "kernel/activity_source.h"
 #include "limits/limits.h"
@@ -40,6 +41,8 @@ class Monitor {
   };
   explicit Monitor(Parts parts);
 
+  // What an earlier daemon began to end, before the first turn.
+  void adopt(const BegunEnding& begun);
   // One turn. Returns when the next is due at the latest.
   BootTime tick();
   // A pty was made: a login may be about to appear on it, so the next scans come sooner. A session

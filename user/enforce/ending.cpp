@@ -24,12 +24,14 @@ constexpr Seconds kHostPatience{1};
 
 }  // namespace
 
-Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime now)
+Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at)
     : grip_(std::move(grip)),
       plan_(plan),
-      leader_{0, now + plan.grace},
+      leader_{0, hung_up_at + plan.grace},
       survivors_due_(plan.kill_survivors),
-      looked_at_(now) {}
+      ended_unseen_(plan.resumed && !grip_->alive().leader),
+      looked_at_(hung_up_at),
+      steps_(plan.resumed ? "hang-up before the daemon was restarted" : "hang-up") {}
 
 Ending::Progress Ending::advance(BootTime now, bool connection_is_shared) {
   looked_at_ = now;
@@ -96,8 +98,9 @@ std::optional<int> Ending::leader_fd() const {
   return leader_gone_at_ ? std::nullopt : std::optional(grip_->leader_fd());
 }
 
-Nanoseconds Ending::lateness() const {
-  return leader_gone_at_ ? *leader_gone_at_ - plan_.deadline : Nanoseconds(0);
+std::optional<Nanoseconds> Ending::lateness() const {
+  if (!leader_gone_at_ || ended_unseen_) return std::nullopt;
+  return *leader_gone_at_ - plan_.deadline;
 }
 
 }  // namespace idlewarden

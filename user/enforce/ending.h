@@ -24,9 +24,10 @@ class Ending {
     Seconds grace{5};
     bool kill_survivors = false;
     pid_t host = 0;
+    bool resumed = false;  // hung up by an earlier daemon
   };
-  // `grip` has just been hung up, at `now`.
-  Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime now);
+  // `grip` was hung up, at that time.
+  Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at);
 
   // failed: the last step did not help, why() says so; comes once. The end is still watched for.
   enum class Progress { pending, ended, failed };
@@ -36,7 +37,9 @@ class Ending {
   std::optional<BootTime> wake() const;  // nullopt: only the leader's end matters now
   std::optional<int> leader_fd() const;  // nullopt once the leader is gone
   bool leader_gone() const noexcept { return leader_gone_at_.has_value(); }
-  Nanoseconds lateness() const;
+  // From the deadline to the leader's end; nullopt if that came while no daemon was there to see
+  // it.
+  std::optional<Nanoseconds> lateness() const;
   const std::string& steps() const noexcept { return steps_; }
   const std::string& why() const noexcept { return why_; }
   const Plan& plan() const noexcept { return plan_; }
@@ -55,9 +58,10 @@ class Ending {
   Ladder leader_;
   Ladder host_;
   bool survivors_due_;
+  bool ended_unseen_;
   std::optional<BootTime> leader_gone_at_;
   BootTime looked_at_{};
-  std::string steps_ = "hang-up";
+  std::string steps_;
   std::string why_;
 };
 

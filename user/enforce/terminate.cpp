@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <termios.h>
 #include <unistd.h>
@@ -92,7 +93,7 @@ class SystemGrip final : public Grip {
 
   Alive alive() override {
     Alive now;
-    now.leader = !has_exited(leader_fd_.get());
+    now.leader = leader_fd_ && !has_exited(leader_fd_.get());
     now.host_stuck = !now.leader && host_fd_ && !has_exited(host_fd_.get()) &&
                      stuck_.look(procfs_, host_, host_fd_.get());
     return now;
@@ -108,7 +109,7 @@ class SystemGrip final : public Grip {
   pid_t host_ = 0;
   UniqueFd host_fd_;
   StuckHost stuck_;
-  Result<OwnScope> scope_ = fail("its scope is not known");
+  Result<OwnScope> scope_ = fail("its scope is not known, because its leader had ended");
 };
 
 class SystemTerminator final : public Terminator {
@@ -130,6 +131,22 @@ class SystemTerminator final : public Terminator {
         std::make_unique<SystemGrip>(procfs_, leader, std::move(*leader_fd), std::move(*tty));
     if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
     grip->hold_scope(OwnScope::of(procfs_, leader));
+    return grip;
+  }
+
+  Result<std::unique_ptr<Grip>> seize_again(const Session& session) override {
+    const pid_t leader = session.id.leader;
+    auto leader_fd = open_process(leader);
+    if (!leader_fd && leader_fd.error().code != ESRCH) return std::unexpected(leader_fd.error());
+    const auto lives = leader_fd ? lives_without_tty(session) : false;
+    if (!lives) return std::unexpected(lives.error());
+    auto scope = OwnScope::of(procfs_, leader);
+    // What was found of the pid holds for the leader only if that has not ended by now.
+    const bool proven = *lives && !has_exited(leader_fd->get());
+    auto grip = std::make_unique<SystemGrip>(
+        procfs_, proven ? leader : 0, proven ? std::move(*leader_fd) : UniqueFd(), UniqueFd());
+    if (proven) grip->hold_scope(std::move(scope));
+    if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
     return grip;
   }
 
@@ -160,6 +177,20 @@ class SystemTerminator final : public Terminator {
       return gone(fmt::format("{} is not the leader's controlling tty any more", session.tty_name));
     }
     return {};
+  }
+
+  // Whether the leader lives on without the tty that it had.
+  Result<bool> lives_without_tty(const Session& session) const {
+    const auto stat = procfs_.stat(session.id.leader);
+    if (!stat && stat.error().code == ENOENT) return false;
+    if (!stat) return std::unexpected(stat.error());
+    if (stat->state == 'Z' || stat->state == 'X') return false;
+    if (stat->start_ticks != start_ticks(session.id.start)) return false;
+    const auto tty = static_cast<std::uint32_t>(makedev(session.tty.major, session.tty.minor));
+    if (session.id.tty == 0 || stat->tty_nr == tty) {
+      return fail_errno("the leader has not lost its tty", EBUSY);
+    }
+    return true;
   }
 
   // A host process that cannot be proven is not held, and so never signalled.

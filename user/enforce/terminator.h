@@ -45,6 +45,10 @@ class Terminator {
   // Opens and then proves the identity: leader's start time, controlling tty, device. code is ESRCH
   // when the session is not there any more; any other error means that nothing may be done to it.
   virtual Result<std::unique_ptr<Grip>> seize(const Session& session) = 0;
+  // The same of a session that an earlier daemon has hung up, or was about to. That its leader has
+  // ended is no error; of one that lives it is proven that it has lost its tty. code is EBUSY when
+  // it has not: the session is whole.
+  virtual Result<std::unique_ptr<Grip>> seize_again(const Session& session) = 0;
 };
 
 }  // namespace idlewarden

@@ -5,9 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "enforce/ending.h"
+#include "enforce/endings_book.h"
 
 namespace idlewarden {
 namespace {
@@ -108,8 +110,8 @@ struct Warden::Round {
   }
 };
 
-Warden::Warden(Terminator& terminator, Settings settings)
-    : terminator_(terminator), settings_(std::move(settings)) {
+Warden::Warden(Terminator& terminator, Settings settings, EndingsBook* book)
+    : terminator_(terminator), settings_(std::move(settings)), book_(book) {
   settings_.protected_leaders.insert({1, ::getpid()});
 }
 
@@ -121,6 +123,41 @@ void Warden::set_max_per_minute(int n) {
 
 bool Warden::cap_reached() const {
   return static_cast<std::ptrdiff_t>(begun_.size()) >= settings_.max_per_minute;
+}
+
+std::optional<Transition> Warden::adopt(const BegunEnding& begun, bool hands_off, BootTime now) {
+  const SessionId& id = begun.session.id;
+  auto grip = terminator_.seize_again(begun.session);
+  if (!grip && grip.error().code == EBUSY) {
+    told(id);
+    return std::nullopt;
+  }
+  const bool lives = !grip || (*grip)->alive().leader;
+  Transition found{.happened = lives ? Happened::terminate_failed : Happened::terminated,
+                   .session = id,
+                   .cause = begun.plan.cause,
+                   .idle = begun.plan.idle,
+                   .limit = begun.plan.limit,
+                   .detail = "hang-up before the daemon was restarted"};
+  if (!grip) {
+    found.detail += ", and now: " + grip.error().text();
+    return found;
+  }
+  if (hands_off || settings_.protected_leaders.contains(id.leader)) {
+    if (lives) found.detail += "; its leader lives, and now nothing more may be done to it";
+    return found;
+  }
+  Ending::Plan plan = begun.plan;
+  plan.resumed = true;
+  if (now - begun.hung_up_at < kWindow) begun_.push_back(begun.hung_up_at);
+  Entry& entry = entries_[id];
+  entry.enter(State::ending, {.cause = plan.cause, .since = plan.deadline - plan.limit});
+  entry.ending = std::make_unique<Ending>(std::move(*grip), plan, begun.hung_up_at);
+  return std::nullopt;
+}
+
+void Warden::told(const SessionId& id) {
+  if (book_ != nullptr) book_->strike(id);
 }
 
 State Warden::state(const SessionId& id) const {
@@ -289,17 +326,20 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
                    Round& round) {
   const BootTime end = ends_at(d, entry.warned_at);
   entry.hang_up_at.reset();
-  if (const auto done = grip->hang_up(); !done) return fail(entry, o, d, done.error(), round);
+  const Ending::Plan plan{.cause = d.cause,
+                          .limit = d.limit,
+                          .idle = idle_time(o, round.now),
+                          .deadline = end,
+                          .grace = o.verdict->grace,
+                          .kill_survivors = o.verdict->kill_survivors,
+                          .host = o.session->host};
+  if (book_ != nullptr) book_->enter({*o.session, *o.verdict, plan, round.now});
+  if (const auto done = grip->hang_up(); !done) {
+    told(o.session->id);
+    return fail(entry, o, d, done.error(), round);
+  }
   entry.enter(State::ending, d);
-  entry.ending = std::make_unique<Ending>(std::move(grip),
-                                          Ending::Plan{.cause = d.cause,
-                                                       .limit = d.limit,
-                                                       .idle = idle_time(o, round.now),
-                                                       .deadline = end,
-                                                       .grace = o.verdict->grace,
-                                                       .kill_survivors = o.verdict->kill_survivors,
-                                                       .host = o.session->host},
-                                          round.now);
+  entry.ending = std::make_unique<Ending>(std::move(grip), plan, round.now);
   if (const auto wake = entry.ending->wake()) round.wake(*wake);
 }
 

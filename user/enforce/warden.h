@@ -5,8 +5,9 @@
 //
 // Safety, in the order of weight: a decision is taken twice, the second time on facts that the
 // caller read again after the session was seized; in audit mode (or for a rule with action =
-// "alert") and for a protected session the Terminator is never called; at most `max_per_minute`
-// sessions are begun to be ended in any 60 seconds, the rest are held.
+// "alert") and for a protected session the Terminator is never called (but once by adopt(), to look
+// at what an earlier daemon began); at most `max_per_minute` sessions are begun to be ended in any
+// 60 seconds, the rest are held.
 //
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
@@ -16,7 +17,9 @@
 //   and has `warn` from then on.
 // - What has begun with a hang-up is finished, whatever a reload says: a session that is half ended
 //   is of use to nobody. From then on the hold on it tells whether it lives, not the caller's list:
-//   a leader that survives its hang-up has lost its tty and is missing there.
+//   a leader that survives its hang-up has lost its tty and is missing there. With a book
+//   (endings_book.h) that outlives the daemon, the next daemon finishes it; only in audit mode it
+//   does no more than say how it found it.
 // - Input takes everything before the hang-up back: `resumed`, if anything had been announced. So
 //   does a limit that no longer asks for the end.
 #pragma once
@@ -80,7 +83,8 @@ struct Transition {
   Cause cause = Cause::idle;
   Nanoseconds idle{0};
   Seconds limit{0};
-  Nanoseconds lateness{0};  // terminated: from the deadline to the observed end of the leader
+  // terminated: from the deadline to the observed end of the leader; nullopt: that was not seen.
+  std::optional<Nanoseconds> lateness = std::nullopt;
   // terminate_failed, held: why; terminated: the steps it took; warned: why nothing could be
   // written; would_terminate: why it would be spared; resumed: what took it back, if not input.
   std::string detail;
@@ -89,13 +93,17 @@ struct Transition {
 // A second look at one session, straight from the kernel: nullopt when it is not there any more.
 using Recheck = std::function<std::optional<Observation>(const SessionId&)>;
 
+struct BegunEnding;
+class EndingsBook;
+
 class Warden {
  public:
   struct Settings {
     int max_per_minute = 60;
     std::set<pid_t> protected_leaders;  // the daemon's own ancestors; itself and pid 1 always are
   };
-  Warden(Terminator& terminator, Settings settings);
+  // `book`, if there is one, has what is begun before it is, until it is told().
+  Warden(Terminator& terminator, Settings settings, EndingsBook* book = nullptr);
   ~Warden();
   Warden(const Warden&) = delete;
   Warden& operator=(const Warden&) = delete;
@@ -109,6 +117,13 @@ class Warden {
   // ended. Before anything is done to a session or reported of it, `recheck` is asked, at most once
   // for each session in a step.
   Step step(BootTime now, const std::vector<Observation>& all, const Recheck& recheck);
+
+  // What an earlier daemon has begun, before the first step. It is State::ending from then on; or
+  // nothing more is done (`hands_off`, or doubt) and the answer says how it was found; or neither:
+  // its hang-up was never reached, so the session is one like any other.
+  std::optional<Transition> adopt(const BegunEnding& begun, bool hands_off, BootTime now);
+  // The end of this session was reported.
+  void told(const SessionId& id);
 
   State state(const SessionId& id) const;  // active if unknown
   void set_max_per_minute(int n);
@@ -141,6 +156,7 @@ class Warden {
   std::map<SessionId, Entry> entries_;
   Terminator& terminator_;
   Settings settings_;
+  EndingsBook* book_;
   std::vector<BootTime> begun_;  // of the last 60 s
 };
 

@@ -67,6 +67,9 @@ class FakeTerminator final : public Terminator {
     if (on_seize) on_seize();
     return std::make_unique<FakeGrip>(*this);
   }
+  Result<std::unique_ptr<Grip>> seize_again(const Session&) override {
+    return std::make_unique<FakeGrip>(*this);
+  }
   std::function<void()> on_seize;
   int seized = 0;
   int hung_up = 0;
@@ -247,6 +250,28 @@ TEST_F(MonitorTest, TheEndIsToldOnceAndInOrder) {
   EXPECT_EQ(ended->limit_seconds, 10);
   EXPECT_EQ(ended->decided_by, "rule");
   EXPECT_TRUE(source_.watched.empty());
+}
+
+TEST_F(MonitorTest, AnEndThatAnEarlierDaemonBeganIsToldOnceWithItsSession) {
+  BegunEnding begun;
+  begun.session.id = {kShell, kStart - Seconds(700), 0xffff8880};
+  begun.session.user = "alice";
+  begun.session.tty_name = "pts/3";
+  begun.verdict.decided_by = Origin::sshd_config;
+  begun.plan.limit = Seconds(600);
+  begun.plan.deadline = kStart - Seconds(10);
+  begun.hung_up_at = begun.plan.deadline;
+  terminator_.hung_up = 1;  // and its leader has ended
+  monitor().adopt(begun);
+  for (const double t : {0.0, 2.1, 4.2}) tick_at(t);
+  ASSERT_EQ(count(EventType::terminated), 1);
+  ASSERT_EQ(count(EventType::session_ended), 1);
+  const auto ended = std::ranges::find(events_, EventType::terminated, &Event::type);
+  EXPECT_LT(ended, std::ranges::find(events_, EventType::session_ended, &Event::type));
+  EXPECT_EQ(ended->user, "alice");
+  EXPECT_EQ(ended->limit_seconds, 600);
+  EXPECT_EQ(ended->decided_by, "sshd_config");
+  EXPECT_EQ(ended->lateness_seconds, std::nullopt);
 }
 
 TEST_F(MonitorTest, ANewPtyIsLookedAtSoonAndWhoeverMakesManyGainsNothing) {

@@ -45,6 +45,15 @@ class Bench final : public Terminator {
  public:
   explicit Bench(Warden::Settings settings = {}) : warden(*this, std::move(settings)) {}
 
+  struct Killed {};
+  // A place where a daemon can be killed: before each second look and each thing that is done. At
+  // place number `killed_at` it is, by this exception; its warden is of no use any more.
+  void place() {
+    if (places++ == killed_at) throw Killed{};
+  }
+  int places = 0;
+  int killed_at = -1;
+
   // A session of "alice" on pts/N whose leader is 1000 + N, started at second 100, in enforce mode
   // with a limit of 600 s and a warning 60 s before.
   Subject& add(unsigned n = 0) {
@@ -69,7 +78,7 @@ class Bench final : public Terminator {
     for (const Subject& s : subjects) {
       if (s.listed) all.push_back(observe(s));
     }
-    auto result = warden.step(now, all, [this](const SessionId& id) { return look(id); });
+    auto result = running->step(now, all, [this](const SessionId& id) { return look(id); });
     wake = result.wake;
     for (const Transition& t : result.transitions) log.push_back(line(t));
     return result.transitions;
@@ -88,12 +97,19 @@ class Bench final : public Terminator {
     log.push_back("the warden wakes for ever");
     return all;
   }
-  State state(const Subject& s) const { return warden.state(s.session.id); }
+  State state(const Subject& s) const { return running->state(s.session.id); }
 
   Result<std::unique_ptr<Grip>> seize(const Session& session) override {
     Subject& s = *find(session.id);
     log.push_back("seize " + session.tty_name);
     if (s.seize_error != 0) return fail_errno("cannot seize", s.seize_error);
+    return std::make_unique<FakeGrip>(*this, s);
+  }
+  Result<std::unique_ptr<Grip>> seize_again(const Session& session) override {
+    Subject& s = *find(session.id);
+    log.push_back("seize again " + session.tty_name);
+    if (s.seize_error != 0) return fail_errno("cannot seize", s.seize_error);
+    if (s.leader_alive && s.listed) return fail_errno("it has its tty", EBUSY);
     return std::make_unique<FakeGrip>(*this, s);
   }
 
@@ -102,6 +118,7 @@ class Bench final : public Terminator {
   std::vector<std::string> log;  // what was done and what was reported, in order
   std::optional<BootTime> wake;
   Warden warden;
+  Warden* running = &warden;  // the one that is stepped
 
  private:
   class FakeGrip final : public Grip {
@@ -148,7 +165,7 @@ class Bench final : public Terminator {
   };
 
   bool a_leader_has_ended() const {
-    const auto fds = warden.leader_fds();
+    const auto fds = running->leader_fds();
     return std::ranges::any_of(subjects, [&](const Subject& s) {
       return !s.leader_alive && std::ranges::count(fds, s.session.id.leader) != 0;
     });
@@ -163,11 +180,13 @@ class Bench final : public Terminator {
   std::optional<Observation> look(const SessionId& id) {
     Subject* s = find(id);
     if (s == nullptr || !s->there) return std::nullopt;
+    place();
     log.push_back("look " + s->session.tty_name);
     if (s->typed_unseen) s->last_activity = *s->typed_unseen;
     return observe(*s);
   }
   void note(const Subject& s, const std::string& what) {
+    place();
     log.push_back(what + " " + s.session.tty_name);
   }
   std::string line(const Transition& t) {

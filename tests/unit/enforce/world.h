@@ -63,6 +63,9 @@ class World final : public Terminator {
   Counts counts;
 
   Result<std::unique_ptr<Grip>> seize(const Session& session) override;
+  Result<std::unique_ptr<Grip>> seize_again(const Session&) override {
+    return fail("nothing was begun before this world");
+  }
 
  private:
   class WorldGrip;
