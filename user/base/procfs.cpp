@@ -47,6 +47,20 @@ bool to_number(std::string_view s, Number& out) {
   return std::from_chars(s.data(), s.data() + s.size(), out).ec == std::errc();
 }
 
+// The entries of a folder whose names are numbers, ascending.
+Result<std::vector<int>> numbers_in(const std::string& folder) {
+  const auto close = [](DIR* d) { ::closedir(d); };
+  const std::unique_ptr<DIR, decltype(close)> dir(::opendir(folder.c_str()), close);
+  if (!dir) return fail_errno("cannot open " + folder);
+  std::vector<int> numbers;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    int number = 0;
+    if (to_number(std::string_view(entry->d_name), number)) numbers.push_back(number);
+  }
+  std::ranges::sort(numbers);
+  return numbers;
+}
+
 }  // namespace
 
 std::string Procfs::path(pid_t pid, const std::string& entry) const {
@@ -123,6 +137,21 @@ Result<uid_t> Procfs::real_uid(pid_t pid) const {
   return uid;
 }
 
+Result<bool> Procfs::ignores(pid_t pid, int signal) const {
+  const std::string file = path(pid, "status");
+  auto text = slurp(file);
+  if (!text) return std::unexpected(text.error());
+  constexpr std::string_view kField = "\nSigIgn:\t";
+  const auto at = text->find(kField);
+  std::uint64_t mask = 0;
+  if (at == std::string::npos ||
+      std::from_chars(text->data() + at + kField.size(), text->data() + text->size(), mask, 16)
+              .ec != std::errc()) {
+    return fail_at({file}, "has no SigIgn line");
+  }
+  return (mask >> (signal - 1) & 1) != 0;
+}
+
 Result<std::optional<uid_t>> Procfs::loginuid(pid_t pid) const {
   const std::string file = path(pid, "loginuid");
   auto text = slurp(file);
@@ -136,17 +165,39 @@ Result<std::optional<uid_t>> Procfs::loginuid(pid_t pid) const {
 }
 
 Result<std::vector<int>> Procfs::descriptors(pid_t pid) const {
-  const std::string folder = path(pid, "fd");
-  const auto close = [](DIR* d) { ::closedir(d); };
-  const std::unique_ptr<DIR, decltype(close)> dir(::opendir(folder.c_str()), close);
-  if (!dir) return fail_errno("cannot open " + folder);
-  std::vector<int> fds;
-  while (const dirent* entry = ::readdir(dir.get())) {
-    int fd = 0;
-    if (to_number(std::string_view(entry->d_name), fd)) fds.push_back(fd);
+  return numbers_in(path(pid, "fd"));
+}
+
+Result<std::vector<pid_t>> Procfs::children(pid_t pid) const {
+  const auto threads = numbers_in(path(pid, "task"));
+  if (!threads) return std::unexpected(threads.error());
+  std::vector<pid_t> all;
+  for (const int thread : *threads) {
+    const auto text = slurp(path(pid, fmt::format("task/{}/children", thread)));
+    if (!text && thread != pid) continue;  // a thread that ended meanwhile
+    if (!text) return std::unexpected(text.error());
+    for (const std::string& field : split(trim(*text), ' ')) {
+      pid_t child = 0;
+      if (to_number(std::string_view(field), child)) all.push_back(child);
+    }
   }
-  std::ranges::sort(fds);
-  return fds;
+  return all;
+}
+
+Result<ProcIo> Procfs::io(pid_t pid) const {
+  const std::string file = path(pid, "io");
+  const auto text = slurp(file);
+  if (!text) return std::unexpected(text.error());
+  constexpr std::string_view kRead = "rchar: ";
+  constexpr std::string_view kWritten = "\nwchar: ";
+  const auto written = text->find(kWritten);
+  ProcIo io;
+  if (!text->starts_with(kRead) || written == std::string::npos ||
+      !to_number(std::string_view(*text).substr(kRead.size()), io.read) ||
+      !to_number(std::string_view(*text).substr(written + kWritten.size()), io.written)) {
+    return fail_at({file}, "is not in the form of proc(5)");
+  }
+  return io;
 }
 
 Result<std::optional<std::uint32_t>> Procfs::pts_of_master(pid_t pid, int fd) const {

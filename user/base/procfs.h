@@ -27,6 +27,13 @@ struct ProcStat {
   std::uint64_t start_ticks = 0;  // since boot (CLOCK_BOOTTIME), in units of sysconf(_SC_CLK_TCK)
 };
 
+// Bytes that all threads of a process moved by system calls since it started, whatever lay behind
+// the descriptor (rchar and wchar).
+struct ProcIo {
+  std::uint64_t read = 0;
+  std::uint64_t written = 0;
+};
+
 class Procfs {
  public:
   explicit Procfs(std::string directory = "/proc") : directory_(std::move(directory)) {}
@@ -44,12 +51,20 @@ class Procfs {
   // argv; one element with blanks in it where the process rewrote its title (setproctitle).
   Result<std::vector<std::string>> command_line(pid_t pid) const;
   Result<uid_t> real_uid(pid_t pid) const;
+  // Whether the process ignores the signal (SigIgn).
+  Result<bool> ignores(pid_t pid, int signal) const;
   // audit's; none if nobody logged in on the way to this process, or without audit in the kernel.
   Result<std::optional<uid_t>> loginuid(pid_t pid) const;
   // The target of one of the links: "cwd", "root", "ns/mnt", "fd/3".
   Result<std::string> link(pid_t pid, const std::string& entry) const;
   // Open file descriptors, ascending. Needs PTRACE_MODE_READ (ptrace(2)), as link() does.
   Result<std::vector<int>> descriptors(pid_t pid) const;
+  // Living and dead ones, of all threads. ENOENT where the kernel has no such list
+  // (CONFIG_PROC_CHILDREN), or when the process is gone.
+  Result<std::vector<pid_t>> children(pid_t pid) const;
+  // Needs PTRACE_MODE_READ; ENOENT also where the kernel does not count
+  // (CONFIG_TASK_IO_ACCOUNTING).
+  Result<ProcIo> io(pid_t pid) const;
   // Of a descriptor on /dev/ptmx: the number of the pts whose master it is (Linux 5.0); else none.
   Result<std::optional<std::uint32_t>> pts_of_master(pid_t pid, int fd) const;
 

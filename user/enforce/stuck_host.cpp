@@ -9,15 +9,11 @@
 
 #include <sys/socket.h>
 
-#include <charconv>
 #include <cstddef>
 #include <string>
-#include <string_view>
 
-#include "base/files.h"
-#include "base/text.h"
+#include "base/pidfd.h"
 #include "base/unique_fd.h"
-#include "enforce/pidfd.h"
 
 namespace idlewarden {
 namespace {
@@ -26,12 +22,6 @@ struct Output {
   std::uint64_t unsent = 0;        // bytes that the peer has not acknowledged
   std::uint64_t acknowledged = 0;  // bytes in all, so far
 };
-
-std::optional<pid_t> pid_from(std::string_view s) {
-  pid_t pid = 0;
-  const auto [end, error] = std::from_chars(s.data(), s.data() + s.size(), pid);
-  return error == std::errc() && end == s.data() + s.size() ? std::optional(pid) : std::nullopt;
-}
 
 int option(int fd, int name) {
   int value = 0;
@@ -76,12 +66,11 @@ bool StuckHost::look(const Procfs& procfs, pid_t pid, int pidfd) {
 }
 
 std::optional<pid_t> other_child(const Procfs& procfs, pid_t host, pid_t leader) {
-  const auto children = Root().read(procfs.path(host, fmt::format("task/{}/children", host)));
+  const auto children = procfs.children(host);
   if (!children) return std::nullopt;
-  for (const std::string& field : split(trim(*children), ' ')) {
-    const auto child = pid_from(field);
-    if (!child || *child == leader) continue;
-    const auto stat = procfs.stat(*child);
+  for (const pid_t child : *children) {
+    if (child == leader) continue;
+    const auto stat = procfs.stat(child);
     if (!stat && stat.error().code == ENOENT) continue;
     if (!stat || (stat->state != 'Z' && stat->state != 'X')) return child;
   }

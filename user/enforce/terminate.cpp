@@ -19,7 +19,7 @@
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "enforce/own_scope.h"
-#include "enforce/pidfd.h"
+#include "base/pidfd.h"
 #include "enforce/stuck_host.h"
 #include "enforce/tty_of.h"
 

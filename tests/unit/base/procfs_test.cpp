@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
@@ -128,6 +130,45 @@ TEST(Real, Self) {
   EXPECT_TRUE(proc.executable(self)->ends_with("unit.base.procfs"));
   EXPECT_LT(from_start_ticks(stat->start_ticks), SystemClock().now());
   EXPECT_GT(from_start_ticks(stat->start_ticks) + std::chrono::minutes(10), SystemClock().now());
+}
+
+TEST(Real, Children) {
+  const Procfs proc;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    while (true) ::pause();
+  }
+  const auto children = proc.children(::getpid());
+  ASSERT_TRUE(children) << children.error().text();
+  EXPECT_THAT(*children, Contains(child));
+  EXPECT_THAT(proc.children(child).value_or(std::vector<pid_t>{1}), ::testing::IsEmpty());
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(proc.children(child).error().code, ENOENT);
+}
+
+TEST(Real, BytesReadAndWritten) {
+  const Procfs proc;
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const UniqueFd out(ends[0]);
+  const UniqueFd in(ends[1]);
+  const auto before = proc.io(::getpid());
+  ASSERT_TRUE(before) << before.error().text();
+  ASSERT_EQ(::write(in.get(), "abc", 3), 3);
+  const auto after = proc.io(::getpid());
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->written - before->written, 3u);
+  EXPECT_GT(after->read, before->read) << "the file itself";
+}
+
+TEST(Real, IgnoredSignals) {
+  const Procfs proc;
+  EXPECT_FALSE(*proc.ignores(::getpid(), SIGUSR2));
+  ::signal(SIGUSR2, SIG_IGN);
+  EXPECT_TRUE(*proc.ignores(::getpid(), SIGUSR2));
+  EXPECT_FALSE(*proc.ignores(::getpid(), SIGUSR1));
+  ::signal(SIGUSR2, SIG_DFL);
 }
 
 TEST(Real, Descriptors) {

@@ -12,8 +12,8 @@
 #include <string>
 #include <thread>
 
+#include "base/pidfd.h"
 #include "base/unique_fd.h"
-#include "enforce/pidfd.h"
 
 namespace idlewarden {
 namespace {
