@@ -3,10 +3,12 @@
 
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <array>
 #include <utility>
 
+#include "base/procfs.h"
 #include "kernel/kernel_source.h"
 #include "kernel/pins.h"
 #include "kernel/self_test.h"
@@ -83,6 +85,34 @@ Source with_pins(Source proven, const KernelOptions& options, const Clock& clock
   return std::move(*pinned);
 }
 
+std::vector<std::string> blind_spots_of(Backend backend) {
+  switch (backend) {
+    case Backend::fentry:
+    case Backend::kprobe:
+      return {
+          "Consoles and serial lines have no pty: input there is known to the scan only, and a "
+          "terminal's own replies count as input."};
+    case Backend::tracepoint:
+      return {
+          "Bytes that reach a pty through io_uring, or from a 32-bit program, are known to the "
+          "scan only, one or two seconds, and not at all while no daemon runs.",
+          "A terminal's own replies count as input unless they arrive by write(2), which is how "
+          "sshd sends them, and not more than 2 kB of them at once.",
+          "Every system call of the host takes about 30 ns longer.",
+          "Consoles and serial lines have no pty: input there is known to the scan only, and a "
+          "terminal's own replies count as input."};
+    case Backend::sampler:
+      return {
+          "Input is known to the scan only, one or two seconds, and not at all while no daemon "
+          "runs.",
+          "A terminal's own replies count as input.",
+          "Output on terminals is not seen: activity = \"input+output\" has no effect there.",
+          "On consoles and serial lines TIOCSTI, with which a program can type by itself, counts "
+          "as input."};
+  }
+  std::unreachable();
+}
+
 }  // namespace
 
 Result<OpenedSource> open_activity_source(const KernelOptions& options, const Clock& clock) {
@@ -112,31 +142,13 @@ std::vector<Attempt> try_all_backends() {
 }
 
 std::vector<std::string> blind_spots(Backend backend) {
-  switch (backend) {
-    case Backend::fentry:
-    case Backend::kprobe:
-      return {
-          "Consoles and serial lines have no pty: input there is known to the scan only, and a "
-          "terminal's own replies count as input."};
-    case Backend::tracepoint:
-      return {
-          "Bytes that reach a pty through io_uring, or from a 32-bit program, are known to the "
-          "scan only, one or two seconds, and not at all while no daemon runs.",
-          "A terminal's own replies count as input unless they arrive by write(2), which is how "
-          "sshd sends them, and not more than 2 kB of them at once.",
-          "Every system call of the host takes about 30 ns longer.",
-          "Consoles and serial lines have no pty: input there is known to the scan only, and a "
-          "terminal's own replies count as input."};
-    case Backend::sampler:
-      return {
-          "Input is known to the scan only, one or two seconds, and not at all while no daemon "
-          "runs.",
-          "A terminal's own replies count as input.",
-          "Output is not seen: activity = \"input+output\" has no effect.",
-          "On consoles and serial lines TIOCSTI, with which a program can type by itself, counts "
-          "as input."};
+  auto spots = blind_spots_of(backend);
+  if (!Procfs().io(::getpid())) {
+    spots.emplace_back(
+        "The kernel does not count what processes write (CONFIG_TASK_IO_ACCOUNTING), so sessions "
+        "without a terminal are never idle.");
   }
-  std::unreachable();
+  return spots;
 }
 
 Result<int> unload(const std::string& pin_dir) {
