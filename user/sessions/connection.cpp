@@ -5,31 +5,29 @@
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
+#include <functional>
+#include <set>
+#include <utility>
+#include <vector>
 
+#include "base/pidfd.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
 
-// glibc 2.36 has these in <sys/pidfd.h>; older ones do not.
-UniqueFd pidfd_open(pid_t pid) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-}
-UniqueFd pidfd_getfd(const UniqueFd& pidfd, int fd) {
-  return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), fd, 0)));
-}
-
 // The process that started then, and no other that has its pid now.
-Result<UniqueFd> open_process(const Procfs& procfs, pid_t pid, std::uint64_t start_ticks) {
-  UniqueFd process = pidfd_open(pid);
+Result<UniqueFd> open_process(const Procfs& procfs, pid_t pid,
+                              const std::optional<std::uint64_t>& start_ticks) {
+  UniqueFd process(::pidfd_open(pid, 0));
   if (!process) return fail_errno(fmt::format("cannot open process {}", pid));
+  if (!start_ticks) return process;
   const auto stat = procfs.stat(pid);
   if (!stat) return std::unexpected(stat.error());
-  if (stat->start_ticks != start_ticks) {
+  if (stat->start_ticks != *start_ticks) {
     return fail_errno(fmt::format("process {} is another one now", pid), ESRCH);
   }
   return process;
@@ -42,6 +40,42 @@ std::optional<Endpoint> name_of(const UniqueFd& socket, NameOf ask) {
   socklen_t size = sizeof address;
   if (ask(socket.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0) return std::nullopt;
   return endpoint_from(address);
+}
+
+// Calls `with` with each socket of the process, borrowed.
+Result<void> for_each_socket(const Procfs& procfs, pid_t pid,
+                             const std::optional<std::uint64_t>& start_ticks,
+                             const std::function<void(int, const UniqueFd&)>& with) {
+  const auto fds = procfs.descriptors(pid);
+  if (!fds) return std::unexpected(fds.error());
+  UniqueFd process;
+  for (const int fd : *fds) {
+    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
+    if (!target || !target->starts_with("socket:")) continue;
+    if (!process) {
+      auto opened = open_process(procfs, pid, start_ticks);
+      if (!opened) return std::unexpected(opened.error());
+      process = std::move(*opened);
+    }
+    const UniqueFd socket(::pidfd_getfd(process.get(), fd, 0));
+    if (!socket && errno == EBADF) continue;  // closed meanwhile
+    if (!socket) return fail_errno(fmt::format("cannot borrow a socket of process {}", pid));
+    with(fd, socket);
+  }
+  return {};
+}
+
+std::set<std::uint16_t> listened_at(const Procfs& procfs, pid_t listener) {
+  std::set<std::uint16_t> ports;
+  // What cannot be looked at leaves the choice as it would be without it.
+  (void)for_each_socket(procfs, listener, std::nullopt, [&](int, const UniqueFd& socket) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return;
+    const auto local = name_of(socket, ::getsockname);
+    if (listens != 0 && local) ports.insert(local->port);
+  });
+  return ports;
 }
 
 }  // namespace
@@ -66,26 +100,21 @@ std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
 }
 
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
-                                                std::uint64_t start_ticks) {
-  const auto fds = procfs.descriptors(pid);
-  if (!fds) return std::unexpected(fds.error());
-  UniqueFd process;
-  for (const int fd : *fds) {
-    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
-    if (!target || !target->starts_with("socket:")) continue;
-    if (!process) {
-      auto opened = open_process(procfs, pid, start_ticks);
-      if (!opened) return std::unexpected(opened.error());
-      process = std::move(*opened);
-    }
-    const UniqueFd socket = pidfd_getfd(process, fd);
-    if (!socket && errno == EBADF) continue;  // closed meanwhile
-    if (!socket) return fail_errno(fmt::format("cannot borrow a socket of process {}", pid));
-    auto remote = name_of(socket, ::getpeername);
-    auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
-    if (remote && local) return Connection{std::move(*remote), std::move(*local)};
-  }
-  return std::nullopt;
+                                                std::uint64_t start_ticks, pid_t listener) {
+  std::vector<Connection> found;
+  const auto looked =
+      for_each_socket(procfs, pid, start_ticks, [&](int fd, const UniqueFd& socket) {
+        auto remote = name_of(socket, ::getpeername);
+        auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
+        if (remote && local) found.push_back({std::move(*remote), std::move(*local), fd});
+      });
+  if (!looked) return std::unexpected(looked.error());
+  if (found.empty()) return std::nullopt;
+  if (found.size() == 1 || listener <= 0) return found.front();
+  const std::set<std::uint16_t> ports = listened_at(procfs, listener);
+  const auto accepted = std::ranges::find_if(
+      found, [&](const Connection& c) { return ports.contains(c.local.port); });
+  return accepted == found.end() ? found.front() : *accepted;
 }
 
 }  // namespace idlewarden

@@ -17,14 +17,17 @@ namespace idlewarden {
 struct Connection {
   Endpoint remote;
   Endpoint local;
+  int descriptor = -1;  // of the socket, in the process
 };
 
-// Of the process's lowest-numbered connected internet socket, also when that is in another network
-// namespace; none if it has none (a unix socket, vsock, mosh's unconnected UDP). The socket is
-// borrowed for a moment by pidfd_getfd(2), which needs PTRACE_MODE_ATTACH: without it the error's
-// code is EPERM. `start_ticks` is the process's; another process with its pid is ESRCH.
+// Of the process's connected internet socket, also when that is in another network namespace; none
+// if it has none (a unix socket, vsock, mosh's unconnected UDP). Of several (an sshd that forwards
+// ports has one for each connection through it) the one that was accepted at a port at which
+// `listener` listens, else the lowest-numbered. The socket is borrowed for a moment by
+// pidfd_getfd(2), which needs PTRACE_MODE_ATTACH: without it the error's code is EPERM.
+// `start_ticks` is the process's; another process with its pid is ESRCH.
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
-                                                std::uint64_t start_ticks);
+                                                std::uint64_t start_ticks, pid_t listener = 0);
 
 // None for a family other than AF_INET and AF_INET6.
 std::optional<Endpoint> endpoint_from(const sockaddr_storage& address);

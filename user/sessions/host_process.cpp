@@ -72,6 +72,15 @@ const HostProgram* find_program(const std::vector<HostProgram>& programs,
   return found == programs.end() ? nullptr : &*found;
 }
 
+Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind) {
+  const pid_t pid = process.pid;
+  const auto stat = procfs.stat(pid);
+  if (!stat) return std::unexpected(stat.error());
+  auto ancestry = ancestry_of(procfs, std::move(process));
+  if (!ancestry) return std::unexpected(ancestry.error());
+  return HostProcess{pid, stat->start_ticks, kind, std::move(*ancestry)};
+}
+
 Result<std::optional<HostProcess>> find_host(const Procfs& procfs,
                                              const std::vector<HostProgram>& programs, pid_t parent,
                                              const Tty& pts) {
@@ -85,9 +94,7 @@ Result<std::optional<HostProcess>> find_host(const Procfs& procfs,
       const auto holds = holds_master(procfs, pid, pts);
       if (!holds) return std::unexpected(holds.error());
       if (*holds) {
-        auto ancestry = ancestry_of(procfs, {pid, *executable});
-        if (!ancestry) return std::unexpected(ancestry.error());
-        return HostProcess{pid, stat->start_ticks, program->kind, std::move(*ancestry)};
+        return host_process(procfs, {pid, *executable}, program->kind);
       }
     }
     pid = stat->parent;

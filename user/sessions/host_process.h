@@ -30,6 +30,9 @@ struct HostProcess {
 const HostProgram* find_program(const std::vector<HostProgram>& programs,
                                 const std::string& executable);
 
+// The process as the host process that it is, with its ancestry.
+Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind);
+
 // The nearest ancestor (from `parent` on) that is one of the programs and holds the master of this
 // pts. Looking at what is held tells a login from a pty inside it (tmux, screen, script, sudo), and
 // finds the login again when another process of it took the tty over. None: nobody, so it is an

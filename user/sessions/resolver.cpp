@@ -35,7 +35,30 @@ Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now,
          "some terminals are not watched, because it cannot be told whose they are");
   }
   if (!standing || *standing != Standing::session) return standing;
-  session.container = container_of(procfs_, leader.pid);
+  complete(leader.pid, now, session);
+  return standing;
+}
+
+Result<Resolver::Standing> Resolver::resolve_no_pty(pid_t leader, pid_t host, BootTime now,
+                                                    Session& session) {
+  auto executable = procfs_.executable(host);
+  if (!executable) return std::unexpected(executable.error());
+  const auto process = host_process(procfs_, {host, std::move(*executable)}, Kind::ssh);
+  if (!process) return std::unexpected(process.error());
+  if (!in_scope(*process)) return Standing::never;
+  session.kind = Kind::ssh_nopty;
+  const auto uid = procfs_.real_uid(host);
+  if (!uid) return std::unexpected(uid.error());
+  session.uid = *uid;
+  if (auto added = add_connection(*process, session); !added) {
+    return std::unexpected(added.error());
+  }
+  complete(leader, now, session);
+  return Standing::session;
+}
+
+void Resolver::complete(pid_t leader, BootTime now, Session& session) {
+  session.container = container_of(procfs_, leader);
   // A container of root's has accounts of its own. In one that a user made, whose root is that user
   // here, it would be the user who says so: there the uid is what it is to the host.
   if (!session.container.empty() && session.host != 0 &&
@@ -48,7 +71,6 @@ Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now,
   session.home = std::move(account.home);
   session.shell = std::move(account.shell);
   session.gid = account.gid;
-  return standing;
 }
 
 Result<uid_t> Resolver::uid_of(const Leader& leader, const Session& session) const {
@@ -81,11 +103,9 @@ Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, BootTime 
   session.kind = (*host)->kind;
   session.tty_name = fmt::format("pts/{}", leader.tty->index);
   session.host = (*host)->pid;
-  session.host_start = from_start_ticks((*host)->start_ticks);
   const auto uid = uid_of(leader, session);
   if (!uid) return std::unexpected(uid.error());
   session.uid = *uid;
-  if (session.kind == Kind::ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, **host);
   if (auto added = add_connection(**host, session); !added) return std::unexpected(added.error());
   return Standing::session;
 }
@@ -115,7 +135,12 @@ Result<Resolver::Standing> Resolver::resolve_console(const Leader& leader, Sessi
 }
 
 Result<void> Resolver::add_connection(const HostProcess& host, Session& session) {
-  auto found = connection_of(procfs_, host.pid, host.start_ticks);
+  const bool ssh = session.kind == Kind::ssh || session.kind == Kind::ssh_nopty;
+  if (ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, host);
+  session.host = host.pid;
+  session.host_start = from_start_ticks(host.start_ticks);
+  auto found = connection_of(procfs_, host.pid, host.start_ticks, session.sshd.listener);
+  if (found && *found) session.socket = (*found)->descriptor;
   // The unprivileged half of an sshd may have left the socket to the privileged one.
   if (found && !*found && host.ancestry.size() > 1 &&
       find_program(scope_.hosts, host.ancestry[1].executable) != nullptr) {

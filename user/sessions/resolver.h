@@ -14,6 +14,7 @@
 #include "sessions/accounts.h"
 #include "sessions/console.h"
 #include "sessions/host_process.h"
+#include "sessions/no_pty.h"
 #include "sessions/session.h"
 #include "sessions/session_table.h"
 
@@ -32,6 +33,14 @@ class Resolver {
   // this time (mostly: the process ended meanwhile). `leader.tty` must be there.
   Result<Standing> resolve(const Leader& leader, BootTime now, Session& session);
 
+  // Of a leader without a tty.
+  Result<NoPtyPart> no_pty_part(const Leader& leader) const {
+    return idlewarden::no_pty_part(procfs_, scope_.hosts, leader);
+  }
+  // The session of `leader`, a channel's, on the connection that `host` serves; without channels
+  // the two are the same. As resolve() otherwise.
+  Result<Standing> resolve_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
+
   // What is missing from sessions and why, each once for all; emptied by the call.
   std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
 
@@ -39,6 +48,9 @@ class Resolver {
   Result<Standing> resolve_pts(const Leader& leader, BootTime now, Session& session);
   Result<uid_t> uid_of(const Leader& leader, const Session& session) const;
   Result<Standing> resolve_console(const Leader& leader, Session& session);
+  // Where it runs, and whose it is.
+  void complete(pid_t leader, BootTime now, Session& session);
+  // Who serves the session, from where, and which sshd let it in.
   Result<void> add_connection(const HostProcess& host, Session& session);
   bool in_scope(const HostProcess& host) const;
   void tell(const Error& error, const std::string& consequence);

@@ -62,9 +62,10 @@ struct Session {
   std::string shell;  // of the passwd entry
   pid_t host = 0;     // the host process; 0 for console and serial
   BootTime host_start{};
+  int socket = -1;  // the connection's descriptor in the host process; -1: not known
   std::optional<Endpoint> remote;
   std::optional<Endpoint> local;
-  AcceptingSshd sshd;  // kind ssh only
+  AcceptingSshd sshd;  // kinds ssh and ssh_nopty only
   // What logind calls it, where logind runs and knows it. Class and seat are empty without.
   std::optional<std::string> logind_session;
   std::string logind_class;
@@ -74,7 +75,9 @@ struct Session {
                             // start if it was certainly never typed in before it was found, else
                             // when it was found
   pid_t foreground_pgrp = 0;
-  std::string foreground;  // comm of the tty's foreground process group leader, raw
+  std::string foreground;  // comm of the tty's foreground process group leader, raw; without a tty
+                           // that of the command, empty where there is none
+  bool has_tty() const noexcept { return id.tty != 0; }
 };
 
 }  // namespace idlewarden

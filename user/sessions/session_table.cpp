@@ -2,8 +2,11 @@
 #include "sessions/session_table.h"
 
 #include <algorithm>
+#include <iterator>
+#include <unordered_set>
 #include <utility>
 
+#include "sessions/no_pty.h"
 #include "sessions/resolver.h"
 
 namespace idlewarden {
@@ -35,7 +38,14 @@ bool asks_on_the_tty(Kind kind) {
   std::unreachable();
 }
 
-// A leader on a tty, whatever it turned out to be.
+// How long it takes at most until a process has become what it will be: an sshd the command of its
+// channel, a connection on which nothing runs yet one with a shell. What is still the same after
+// this time is taken for what it is.
+constexpr Nanoseconds kSettled = Seconds(3);
+// A leader that loses its tty has mostly been hung up, and is about to end.
+constexpr Nanoseconds kSettledWithoutTty = Seconds(60);
+
+// A leader, whatever it turned out to be.
 struct Entry {
   Resolver::Standing standing = Resolver::Standing::not_yet;
   std::uint64_t seen = 0;         // number of the update that saw it last
@@ -46,10 +56,19 @@ struct Entry {
   std::uint64_t logind_seen = 0;  // the version that it was last compared with
   bool barred = false;            // by the class that logind had for it then
   std::optional<BootTime> not_before{};  // logind removed it
+  BootTime found{};                      // when it was seen first
+  bool had_tty = false;                  // is without the one that it had
+  // Of an sshd that was started for a connection: who serves the one who has logged in there (0:
+  // not known yet), and since when nothing runs on it.
+  pid_t serves = 0;
+  std::optional<BootTime> bare_since{};
 };
 
 // A group whose leader is gone (`producer | less`) keeps the name that it had.
 void read_name(const Procfs& procfs, Session& session) {
+  if (!session.has_tty() && session.id.leader != session.host) {
+    session.foreground = command_name(procfs, session.id.leader);
+  }
   if (session.foreground_pgrp <= 0) return;
   if (auto name = procfs.comm(session.foreground_pgrp)) session.foreground = std::move(*name);
 }
@@ -61,11 +80,23 @@ struct SessionTable::Impl {
       : procfs(p), clock(c), logind(l), resolver(std::move(p), std::move(s)) {}
 
   std::optional<Session> admit(const Leader& leader, BootTime scanned, Entry& entry);
+  std::optional<Session> admit_no_pty(const Leader& leader, BootTime scanned, Entry& entry);
+  std::optional<Session> admit_bare(BootTime scanned, Entry& entry);
+  std::optional<Session> behind_sshd(const SessionId& id, pid_t host, BootTime scanned,
+                                     Entry& entry);
   bool may_be_admitted(const Entry& entry, BootTime scanned) const;
+  bool logind_lets(const Entry& entry, BootTime scanned) const;
+  bool known_to_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool ask_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool logind_ended(Entry& entry, BootTime scanned) const;
   void follow_foreground(const Leader& leader, Entry& entry) const;
   void rotate_names(std::map<SessionId, Session>& sessions);
+  // Whether the leader of this entry, which has no tty, is known with one.
+  bool had_tty(std::map<SessionId, Entry>::const_iterator entry) const {
+    const auto next = std::next(entry);  // a key without a tty comes before those with one
+    return next != entries.end() && next->first.leader == entry->first.leader &&
+           next->first.start == entry->first.start;
+  }
 
   Procfs procfs;
   const Clock& clock;
@@ -90,13 +121,9 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
   if (*standing != Resolver::Standing::session) return std::nullopt;
   session.id = id_of(leader);
   session.tty = *leader.tty;
-  // A container's logins are not this host's logind's, even if it runs in the scope of one.
-  if (session.container.empty()) {
-    entry.clues = logind_clues(procfs, leader.pid, session.host);
-    if (!ask_logind(session, entry, scanned)) {
-      entry.standing = Resolver::Standing::not_yet;
-      return std::nullopt;
-    }
+  if (!known_to_logind(session, entry, scanned)) {
+    entry.standing = Resolver::Standing::not_yet;
+    return std::nullopt;
   }
   session.started =
       clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - leader.start);
@@ -105,8 +132,66 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
   return session;
 }
 
+// The session of a leader without a tty, if it turns out to be one now.
+std::optional<Session> SessionTable::Impl::admit_no_pty(const Leader& leader, BootTime scanned,
+                                                        Entry& entry) {
+  using What = NoPtyPart::What;
+  const auto part = resolver.no_pty_part(leader);
+  if (!part) return std::nullopt;
+  const Nanoseconds seen_for = scanned - entry.found;
+  switch (part->what) {
+    case What::not_yet: return std::nullopt;
+    case What::nothing:
+      // Before its exec(2), an sshd that systemd starts is not one.
+      if (scanned - leader.start >= kSettled) entry.standing = Resolver::Standing::never;
+      return std::nullopt;
+    case What::connection:
+      entry.serves = part->host;
+      entry.standing = Resolver::Standing::never;
+      return std::nullopt;
+    case What::channel: break;
+  }
+  if (part->is_sshd && seen_for < kSettled) return std::nullopt;
+  if (entry.had_tty && seen_for < kSettledWithoutTty) return std::nullopt;
+  return behind_sshd(id_of(leader), part->host, scanned, entry);
+}
+
+// A connection on which nothing runs, after it was like that for a while.
+std::optional<Session> SessionTable::Impl::admit_bare(BootTime scanned, Entry& entry) {
+  if (!entry.bare_since) entry.bare_since = scanned;
+  if (scanned - *entry.bare_since < kSettled) return std::nullopt;
+  const auto stat = procfs.stat(entry.serves);
+  if (!stat || stat->state == 'Z') return std::nullopt;
+  return behind_sshd({entry.serves, from_start_ticks(stat->start_ticks), 0}, entry.serves, scanned,
+                     entry);
+}
+
+std::optional<Session> SessionTable::Impl::behind_sshd(const SessionId& id, pid_t host,
+                                                       BootTime scanned, Entry& entry) {
+  Session session;
+  const auto standing = resolver.resolve_no_pty(id.leader, host, scanned, session);
+  if (!standing) return std::nullopt;
+  entry.standing = *standing;
+  if (*standing != Resolver::Standing::session) {
+    entry.serves = 0;
+    return std::nullopt;
+  }
+  session.id = id;
+  if (!known_to_logind(session, entry, scanned)) {
+    entry.standing = entry.serves != 0 ? Resolver::Standing::never : Resolver::Standing::not_yet;
+    return std::nullopt;
+  }
+  session.started =
+      clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - id.start);
+  session.clock_start = scanned;  // what came before was not measured
+  return session;
+}
+
 bool SessionTable::Impl::may_be_admitted(const Entry& entry, BootTime scanned) const {
-  if (entry.standing != Resolver::Standing::not_yet) return false;
+  return entry.standing == Resolver::Standing::not_yet && logind_lets(entry, scanned);
+}
+
+bool SessionTable::Impl::logind_lets(const Entry& entry, BootTime scanned) const {
   if (entry.not_before && scanned < *entry.not_before) return false;
   return !entry.barred || entry.logind_seen != logind->version();
 }
@@ -116,6 +201,14 @@ bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
   if (ask_logind(*entry.session, entry, scanned)) return false;
   entry.standing = Resolver::Standing::not_yet;
   return true;
+}
+
+// The first time: as ask_logind().
+bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTime scanned) const {
+  // A container's logins are not this host's logind's, even if it runs in the scope of one.
+  if (!session.container.empty()) return true;
+  entry.clues = logind_clues(procfs, session.id.leader, session.host);
+  return ask_logind(session, entry, scanned);
 }
 
 // Takes over what logind says of it. False: that it is no session (any more).
@@ -174,23 +267,39 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
     auto node = sessions_.extract(std::exchange(entry.session, nullptr)->id);
     change.ended.push_back(std::move(node.mapped()));
   };
+  const auto enter = [&](Entry& entry, Session session) {
+    const SessionId id = session.id;
+    entry.session = &sessions_.insert_or_assign(id, std::move(session)).first->second;
+    change.started.push_back(id);
+  };
   ++table.updates;
+  std::unordered_set<pid_t> parents;
+  for (const Leader& leader : leaders) parents.insert(leader.parent);
   for (const Leader& leader : leaders) {
-    if (!leader.tty) continue;
     const auto [known, is_new] = table.entries.try_emplace(id_of(leader));
     Entry& entry = known->second;
     entry.seen = table.updates;
-    if (is_new) entry.untouched = table.previous_scan && leader.start > *table.previous_scan;
-    if (entry.session != nullptr && !keyboard_reaches(table.procfs, *leader.tty).value_or(false)) {
+    if (is_new) {
+      entry.found = scanned;
+      entry.untouched = table.previous_scan && leader.start > *table.previous_scan;
+      entry.had_tty = !leader.tty && table.had_tty(known);
+    }
+    if (entry.session != nullptr && leader.tty &&
+        !keyboard_reaches(table.procfs, *leader.tty).value_or(false)) {
       leave(entry);
       entry.standing = Standing::not_yet;
     }
     if (entry.session != nullptr && table.logind_ended(entry, scanned)) leave(entry);
     if (entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
-      if (auto session = table.admit(leader, scanned, entry)) {
-        entry.session = &sessions_.emplace(known->first, std::move(*session)).first->second;
-        change.started.push_back(known->first);
-      }
+      auto session = leader.tty ? table.admit(leader, scanned, entry)
+                                : table.admit_no_pty(leader, scanned, entry);
+      if (session) enter(entry, std::move(*session));
+    }
+    if (entry.serves != 0 && parents.contains(entry.serves)) {
+      if (entry.session != nullptr) leave(entry);
+      entry.bare_since.reset();
+    } else if (entry.serves != 0 && entry.session == nullptr && table.logind_lets(entry, scanned)) {
+      if (auto session = table.admit_bare(scanned, entry)) enter(entry, std::move(*session));
     }
     if (entry.session != nullptr) table.follow_foreground(leader, entry);
   }

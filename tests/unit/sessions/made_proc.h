@@ -11,6 +11,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/procfs.h"
 #include "kernel/activity_source.h"
@@ -67,6 +68,11 @@ class MadeProc {
   }
   void file(pid_t pid, const std::string& name, const std::string& content) const {
     dir_.file(std::to_string(pid) + "/" + name, content);
+  }
+  void children(pid_t pid, const std::vector<pid_t>& children) const {
+    std::string line;
+    for (const pid_t child : children) line += std::to_string(child) + " ";
+    file(pid, "task/" + std::to_string(pid) + "/children", line);
   }
   void drivers(const std::string& text) const { dir_.file("tty/drivers", text); }
   // A keyboard that goes to its tty: anything that is not a virtual console's node.

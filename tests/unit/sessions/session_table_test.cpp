@@ -106,8 +106,8 @@ TEST_F(SessionTableTest, TheSamePidAndTtyWithAnotherStartIsAnotherSession) {
   EXPECT_EQ(only().id.start, leader.start);
 }
 
-TEST_F(SessionTableTest, LeadersWithoutATtyAreNoSessions) {
-  Leader leader = leader_on_pts(kShell, kHost, 3);
+TEST_F(SessionTableTest, AServiceIsNoSession) {
+  Leader leader = leader_on_pts(kShell, kInit, 3);
   leader.tty.reset();
   EXPECT_THAT(table.update({leader}, second(50)).started, IsEmpty());
 }
