@@ -32,12 +32,14 @@ Nanoseconds idle_time(const Observation& o, BootTime now) {
 
 std::optional<Due> due(const Observation& o, BootTime now) {
   const Verdict& v = *o.verdict;
+  // Without a terminal there is nobody to read a warning.
+  const Seconds warn = o.session->has_tty() ? v.warn : Seconds(0);
   std::optional<Due> first;
   if (const auto limit = limit_now(o)) {
-    first = due_by(Cause::idle, *limit, active_at(o, now), v.warn);
+    first = due_by(Cause::idle, *limit, active_at(o, now), warn);
   }
   if (v.max_session && v.max_session->count() > 0) {
-    const Due whole = due_by(Cause::max_session, *v.max_session, o.session->id.start, v.warn);
+    const Due whole = due_by(Cause::max_session, *v.max_session, o.session->id.start, warn);
     if (!first || whole.at < first->at) first = whole;
   }
   return first;

@@ -16,10 +16,11 @@
 #include <csignal>
 #include <utility>
 
+#include "base/pidfd.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 #include "enforce/own_scope.h"
-#include "base/pidfd.h"
+#include "enforce/process_tree.h"
 #include "enforce/stuck_host.h"
 #include "enforce/tty_of.h"
 
@@ -44,16 +45,53 @@ Result<void> send(int pidfd, int signal, std::string_view whom) {
   return fail_errno(fmt::format("cannot signal {}", whom));
 }
 
-class SystemGrip final : public Grip {
+// What every session has, with or without a tty.
+class SystemGrip : public Grip {
  public:
-  SystemGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd, UniqueFd tty)
-      : procfs_(procfs), leader_(leader), leader_fd_(std::move(leader_fd)), tty_(std::move(tty)) {}
+  SystemGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd)
+      : procfs_(procfs), leader_(leader), leader_fd_(std::move(leader_fd)) {}
 
   void hold_host(pid_t host, UniqueFd fd) {
     host_ = host;
     host_fd_ = std::move(fd);
   }
   void hold_scope(Result<OwnScope> scope) { scope_ = std::move(scope); }
+
+  Result<void> signal_leader(int signal) override {
+    return send(leader_fd_.get(), signal, "the leader");
+  }
+
+  Result<void> signal_host(int signal) override {
+    if (!host_fd_) return fail("no host process is held");
+    return send(host_fd_.get(), signal, "the host process");
+  }
+
+  Result<void> kill_survivors() override {
+    if (!scope_) return std::unexpected(scope_.error());
+    if (host_lives() && other_child(procfs_, host_, leader_) != 0) {
+      return fail("its connection also serves another process");
+    }
+    return scope_->kill();
+  }
+
+  int leader_fd() const noexcept override { return leader_fd_.get(); }
+
+ protected:
+  bool leader_lives() const { return leader_fd_ && !has_exited(leader_fd_.get()); }
+  bool host_lives() const { return host_fd_ && !has_exited(host_fd_.get()); }
+
+  Procfs procfs_;
+  pid_t leader_;
+  UniqueFd leader_fd_;
+  pid_t host_ = 0;
+  UniqueFd host_fd_;
+  Result<OwnScope> scope_ = fail("its scope is not known, because its leader had ended");
+};
+
+class TtyGrip final : public SystemGrip {
+ public:
+  TtyGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd, UniqueFd tty)
+      : SystemGrip(procfs, leader, std::move(leader_fd)), tty_(std::move(tty)) {}
 
   Result<void> say(std::string_view text) override {
     if (!tty_) return fail_errno("the tty is hung up", EIO);
@@ -73,43 +111,65 @@ class SystemGrip final : public Grip {
     return {};
   }
 
+  Alive alive() override {
+    Alive now;
+    now.leader = leader_lives();
+    now.host_stuck = !now.leader && host_lives() && stuck_.look(procfs_, host_, host_fd_.get());
+    return now;
+  }
+
+ private:
+  UniqueFd tty_;
+  StuckHost stuck_;
+};
+
+// A command on a connection: there is no tty whose hang-up reaches its processes, so each is told.
+class TreeGrip final : public SystemGrip {
+ public:
+  TreeGrip(const Procfs& procfs, ProcessTree::Member leader, UniqueFd leader_fd)
+      : SystemGrip(procfs, leader.pid, std::move(leader_fd)), tree_(procfs, leader) {}
+
+  Result<void> say(std::string_view) override { return fail("it has no terminal"); }
+
+  Result<void> hang_up() override {
+    if (auto sent = signal_leader(SIGHUP); !sent) return sent;
+    return signal_leader(SIGCONT);
+  }
+
   Result<void> signal_leader(int signal) override {
-    return send(leader_fd_.get(), signal, "the leader");
-  }
-
-  Result<void> signal_host(int signal) override {
-    if (!host_fd_) return fail("no host process is held");
-    return send(host_fd_.get(), signal, "the host process");
-  }
-
-  Result<void> kill_survivors() override {
-    if (!scope_) return std::unexpected(scope_.error());
-    if (host_fd_ && !has_exited(host_fd_.get())) {
-      const auto other = other_child(procfs_, host_, leader_);
-      if (other != 0) return fail("its connection also serves another process");
+    tree_.grow();
+    Result<void> result = SystemGrip::signal_leader(signal);
+    for (const auto& member : tree_.members()) {
+      if (member.pid == leader_) continue;
+      const UniqueFd process(::pidfd_open(member.pid, 0));
+      if (!process || !tree_.alive(member)) continue;
+      if (auto sent = send(process.get(), signal, "a process of the session"); !sent) result = sent;
     }
-    return scope_->kill();
+    return result;
   }
 
   Alive alive() override {
     Alive now;
-    now.leader = leader_fd_ && !has_exited(leader_fd_.get());
-    now.host_stuck = !now.leader && host_fd_ && !has_exited(host_fd_.get()) &&
-                     stuck_.look(procfs_, host_, host_fd_.get());
+    now.leader = leader_lives() || tree_.any_alive();
+    now.host_stuck = !now.leader && host_lives() && other_child(procfs_, host_, leader_) == 0;
     return now;
   }
 
-  int leader_fd() const noexcept override { return leader_fd_.get(); }
-
  private:
-  Procfs procfs_;
-  pid_t leader_;
-  UniqueFd leader_fd_;
-  UniqueFd tty_;
-  pid_t host_ = 0;
-  UniqueFd host_fd_;
-  StuckHost stuck_;
-  Result<OwnScope> scope_ = fail("its scope is not known, because its leader had ended");
+  ProcessTree tree_;
+};
+
+// A connection on which nothing runs: its sshd is its leader.
+class ConnectionGrip final : public SystemGrip {
+ public:
+  using SystemGrip::SystemGrip;
+
+  Result<void> say(std::string_view) override { return fail("it has no terminal"); }
+  Result<void> hang_up() override {
+    if (auto sent = signal_leader(SIGTERM); !sent) return sent;
+    return signal_leader(SIGCONT);
+  }
+  Alive alive() override { return {.leader = leader_lives(), .host_stuck = false}; }
 };
 
 class SystemTerminator final : public Terminator {
@@ -118,19 +178,17 @@ class SystemTerminator final : public Terminator {
 
   Result<std::unique_ptr<Grip>> seize(const Session& session) override {
     const pid_t leader = session.id.leader;
-    if (session.id.tty == 0) return fail("it has no terminal that could be hung up");
     auto leader_fd = open_process(leader);
     if (!leader_fd) return std::unexpected(leader_fd.error());
+    if (!session.has_tty()) return seize_no_pty(session, std::move(*leader_fd));
     auto tty = open_tty(procfs_, session);
     if (!tty) return std::unexpected(tty.error());
     if (auto proven = prove(session, tty->get()); !proven) return std::unexpected(proven.error());
     // What was proven of the pid holds for the descriptor only if that has not ended by now.
     if (has_exited(leader_fd->get())) return gone("the leader has ended");
 
-    auto grip =
-        std::make_unique<SystemGrip>(procfs_, leader, std::move(*leader_fd), std::move(*tty));
-    if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
-    grip->hold_scope(OwnScope::of(procfs_, leader));
+    auto grip = std::make_unique<TtyGrip>(procfs_, leader, std::move(*leader_fd), std::move(*tty));
+    complete(*grip, session);
     return grip;
   }
 
@@ -143,14 +201,36 @@ class SystemTerminator final : public Terminator {
     auto scope = OwnScope::of(procfs_, leader);
     // What was found of the pid holds for the leader only if that has not ended by now.
     const bool proven = *lives && !has_exited(leader_fd->get());
-    auto grip = std::make_unique<SystemGrip>(
-        procfs_, proven ? leader : 0, proven ? std::move(*leader_fd) : UniqueFd(), UniqueFd());
+    auto grip = std::make_unique<TtyGrip>(procfs_, proven ? leader : 0,
+                                          proven ? std::move(*leader_fd) : UniqueFd(), UniqueFd());
     if (proven) grip->hold_scope(std::move(scope));
     if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
     return grip;
   }
 
  private:
+  Result<std::unique_ptr<Grip>> seize_no_pty(const Session& session, UniqueFd leader_fd) {
+    const bool bare = session.host == session.id.leader;
+    const auto proven = bare ? prove_bare(session) : prove_channel(session);
+    if (!proven) return std::unexpected(proven.error());
+    if (has_exited(leader_fd.get())) return gone("the leader has ended");
+    std::unique_ptr<SystemGrip> grip;
+    if (bare) {
+      grip = std::make_unique<ConnectionGrip>(procfs_, session.id.leader, std::move(leader_fd));
+    } else {
+      grip = std::make_unique<TreeGrip>(
+          procfs_, ProcessTree::Member{session.id.leader, start_ticks(session.id.start)},
+          std::move(leader_fd));
+      complete(*grip, session);
+    }
+    return grip;
+  }
+
+  void complete(SystemGrip& grip, const Session& session) const {
+    if (auto host = hold_host(session)) grip.hold_host(session.host, std::move(*host));
+    grip.hold_scope(OwnScope::of(procfs_, session.id.leader));
+  }
+
   static Result<UniqueFd> open_process(pid_t pid) {
     if (pid <= 1) return fail(fmt::format("process {} is never touched", pid));
     UniqueFd fd(::pidfd_open(pid, 0));
@@ -158,20 +238,45 @@ class SystemTerminator final : public Terminator {
     return fd;
   }
 
-  // That the process is the session's leader, and this its controlling tty.
-  Result<void> prove(const Session& session, int tty) const {
-    const pid_t leader = session.id.leader;
-    struct stat st {};
-    if (::fstat(tty, &st) != 0) return fail_errno("cannot examine the tty");
-    const auto stat = procfs_.stat(leader);
+  Result<ProcStat> living(const SessionId& id) const {
+    auto stat = procfs_.stat(id.leader);
     if (!stat) {
       return stat.error().code == ENOENT ? gone("the leader has ended")
                                          : std::unexpected(stat.error());
     }
     if (stat->state == 'Z' || stat->state == 'X') return gone("the leader has ended");
-    if (stat->start_ticks != start_ticks(session.id.start)) {
+    if (stat->start_ticks != start_ticks(id.start)) {
       return gone("the leader's pid belongs to another process now");
     }
+    return stat;
+  }
+
+  // That the process leads a session without a tty, which its host process has started.
+  Result<void> prove_channel(const Session& session) const {
+    const auto stat = living(session.id);
+    if (!stat) return std::unexpected(stat.error());
+    if (stat->session != stat->pid) return fail("the process does not lead a session");
+    if (stat->tty_nr != 0) return gone("the leader has a tty now");
+    if (stat->parent != session.host) return gone("the leader's host process is gone");
+    return {};
+  }
+
+  // That nothing runs on the connection of this process.
+  Result<void> prove_bare(const Session& session) const {
+    if (const auto stat = living(session.id); !stat) return std::unexpected(stat.error());
+    const auto child = other_child(procfs_, session.host, 0);
+    if (!child) return fail("it cannot be told whether something runs on the connection");
+    if (*child != 0) return gone("something runs on the connection now");
+    return {};
+  }
+
+  // That the process is the session's leader, and this its controlling tty.
+  Result<void> prove(const Session& session, int tty) const {
+    const pid_t leader = session.id.leader;
+    struct stat st {};
+    if (::fstat(tty, &st) != 0) return fail_errno("cannot examine the tty");
+    const auto stat = living(session.id);
+    if (!stat) return std::unexpected(stat.error());
     if (stat->session != leader) return fail("the process does not lead a session");
     if (stat->tty_nr != static_cast<std::uint32_t>(st.st_rdev)) {
       return gone(fmt::format("{} is not the leader's controlling tty any more", session.tty_name));

@@ -14,10 +14,11 @@ namespace idlewarden {
 
 // What is left of a session.
 struct Alive {
-  bool leader = false;
+  bool leader = false;  // without a tty: or what it has started
   // The host process is there, serves nothing else, and holds output of which its peer has taken
   // nothing since the last look (the first look counts as such): a dead or stopped client. Where
-  // that cannot be told it is false. Always false for a console.
+  // that cannot be told it is false. Of a session without a tty: the host process is there and
+  // serves nothing else. Always false for a console.
   bool host_stuck = false;
 };
 
@@ -29,8 +30,11 @@ class Grip {
   virtual ~Grip() = default;
   // Writes to the tty; what does not fit (XOFF, a full buffer) is dropped and is an error EAGAIN.
   virtual Result<void> say(std::string_view text) = 0;
-  virtual Result<void> hang_up() = 0;  // TIOCVHANGUP, ioctl_tty(2); nothing can be said after it
-  virtual Result<void> signal_leader(int signal) = 0;  // pidfd_send_signal(2); gone is no error
+  // TIOCVHANGUP, ioctl_tty(2); nothing can be said after it. Without a tty: SIGHUP for the leader
+  // and what it has started, SIGTERM for a connection on which nothing runs.
+  virtual Result<void> hang_up() = 0;
+  // pidfd_send_signal(2); gone is no error. Without a tty what the leader has started gets it too.
+  virtual Result<void> signal_leader(int signal) = 0;
   virtual Result<void> signal_host(int signal) = 0;
   // cgroup.kill of the session's own scope; an error where it has none of its own.
   virtual Result<void> kill_survivors() = 0;

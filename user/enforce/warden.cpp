@@ -374,12 +374,17 @@ bool Warden::connection_is_shared(const SessionId& id, const Entry& entry,
                                   const Round& round) const {
   const Ending::Plan& plan = entry.ending->plan();
   if (plan.host == 0) return false;
+  // The connection itself, once nothing runs on it, and a leader that has lost its tty meanwhile
+  // are no others.
+  const auto same = [&](const SessionId& other) {
+    return other.leader == plan.host || (other.leader == id.leader && other.start == id.start);
+  };
   for (const auto& [other, e] : entries_) {
-    if (other == id || !e.ending || e.ending->leader_gone()) continue;
+    if (same(other) || !e.ending || e.ending->leader_gone()) continue;
     if (e.ending->plan().host == plan.host) return true;
   }
   return std::ranges::any_of(round.all, [&](const Observation& o) {
-    if (!o.session || o.session->id == id || o.session->host != plan.host) return false;
+    if (!o.session || same(o.session->id) || o.session->host != plan.host) return false;
     const auto it = entries_.find(o.session->id);
     return it == entries_.end() || (it->second.state != State::ended && !it->second.ending);
   });

@@ -15,6 +15,7 @@
 //   that it is read before the line is cut, the hang-up. A session that passes its limit unwarned
 //   (the limit was tightened, a job ended, audit became enforce, the machine slept) is warned first
 //   and has `warn` from then on.
+// - A session without a terminal is ended at its limit without a warning.
 // - What has begun with a hang-up is finished, whatever a reload says: a session that is half ended
 //   is of use to nobody. From then on the hold on it tells whether it lives, not the caller's list:
 //   a leader that survives its hang-up has lost its tty and is missing there. With a book
@@ -65,7 +66,7 @@ struct Due {
   Seconds limit{0};
   BootTime since{};     // idle: the last activity; max_session: the leader's start
   BootTime at{};        // since + limit
-  Nanoseconds warn{0};  // before `at`; at most half of the limit
+  Nanoseconds warn{0};  // before `at`; at most half of the limit; none without a tty
 
   BootTime warn_at() const { return at - warn; }
 };

@@ -133,9 +133,13 @@ TEST_F(Terminate, ProcessOneAndNothingAreNeverTouched) {
     s.id.leader = pid;
     EXPECT_EQ(refused(s), 0) << pid;
   }
+}
+
+TEST_F(Terminate, ALeaderOnATtyIsNoSessionWithoutOne) {
+  PtyChild child(kPlain);
   Session without = child.session;
   without.id.tty = 0;
-  EXPECT_EQ(refused(without), 0);
+  EXPECT_EQ(refused(without), ESRCH);
 }
 
 TEST_F(Terminate, AProcessThatLeadsNoSessionIsRefused) {

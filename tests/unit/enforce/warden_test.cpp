@@ -554,6 +554,44 @@ TEST(Warden, SurvivorsOnASharedConnectionAreLeftAlone) {
   EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
 }
 
+TEST(Warden, TheConnectionItselfIsNoOtherSessionOnIt) {
+  Bench b;
+  auto& s = b.add(0);
+  s.host_stuck = true;
+  // What the table makes of a connection on which nothing runs any more.
+  auto& bare = b.add(1);
+  bare.session.id = {s.session.host, at(99), 0};
+  bare.session.host = s.session.host;
+  bare.session.tty_name = "bare";
+  bare.last_activity = at(690);
+  b.run_until(800);
+  EXPECT_THAT(b.log, Contains("signal host 15 pts/0"));
+}
+
+// --- without a terminal
+
+TEST(Warden, NobodyIsWarnedWithoutATerminal) {
+  Bench b;
+  auto& s = b.add();
+  s.session.id.tty = 0;
+  s.say_error = ENOTTY;
+  const auto all = b.run_until(720);
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_EQ(all[0].happened, Happened::terminated);
+  EXPECT_LT(all[0].lateness, std::chrono::milliseconds(100));
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("ends in"))));
+}
+
+TEST(Warden, InputThatOnlyTheSecondLookKnowsOfSparesASessionWithoutATerminal) {
+  Bench b;
+  auto& s = b.add();
+  s.session.id.tty = 0;
+  b.run_until(699);
+  s.typed_unseen = at(699.5);
+  b.run_until(1200);
+  EXPECT_THAT(b.log, Not(Contains("hang up pts/0")));
+}
+
 // --- failures
 
 TEST(Warden, ASessionThatIsGoneAlreadyIsNoEvent) {

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// The real Terminator against sessions without a tty: processes of the test's own that sit on
+// pipes. The test itself is their host process.
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "base/unique_fd.h"
+#include "enforce/process_tree.h"
+#include "enforce/terminate.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden {
+namespace {
+
+using std::chrono::milliseconds;
+using test::TempDir;
+
+constexpr milliseconds kPatience{10'000};
+
+bool within(milliseconds time, const std::function<bool()>& happened) {
+  const auto until = std::chrono::steady_clock::now() + time;
+  while (!happened()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(milliseconds(10));
+  }
+  return true;
+}
+
+bool alive(pid_t pid) {
+  const auto stat = Procfs().stat(pid);
+  return stat && stat->state != 'Z' && stat->state != 'X';
+}
+
+// `script` in a sh that leads a session without a tty. It has started when it has written all of
+// `names`, each with a pid, to $OUT.
+class Command {
+ public:
+  explicit Command(const std::string& script, const std::vector<std::string>& names = {"self"}) {
+    const std::string out = dir_.file("out", "");
+    pid = ::fork();
+    if (pid == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::setsid();
+      ::setenv("OUT", out.c_str(), 1);
+      const int null = ::open("/dev/null", O_RDWR);
+      for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
+      ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
+      ::_exit(127);
+    }
+    EXPECT_TRUE(within(kPatience, [&] {
+      std::ifstream in(out);
+      std::string name;
+      for (pid_t p = 0; in >> name >> p;) pids[name] = p;
+      return pids.size() == names.size();
+    })) << script;
+    const auto stat = Procfs().stat(pid);
+    EXPECT_TRUE(stat);
+    session.id = {pid, from_start_ticks(stat ? stat->start_ticks : 0), 0};
+    session.kind = Kind::ssh_nopty;
+    session.host = ::getpid();
+    session.host_start = from_start_ticks(Procfs().stat(::getpid())->start_ticks);
+  }
+  ~Command() {
+    // With what they wait for: a sh without job control leaves its children in its own group.
+    for (const auto& [name, p] : pids) {
+      ::kill(p, SIGKILL);
+      ::kill(-p, SIGKILL);
+    }
+    ::kill(-pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+  }
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  ProcessTree tree() const { return {Procfs(), {pid, start_ticks(session.id.start)}}; }
+
+  pid_t pid = 0;
+  std::map<std::string, pid_t> pids;
+  Session session;
+
+ private:
+  TempDir dir_;
+};
+
+constexpr const char* kPlain = "echo self $$ >>$OUT; while :; do sleep 1000; done";
+// One of each kind; the last waits for it all.
+constexpr const char* kFamily =
+    "sleep 1000 & echo child $! >>$OUT;"
+    "(trap '' HUP; exec sleep 1000) & echo nohup $! >>$OUT;"
+    "setsid sleep 1000 & echo away $! >>$OUT;"
+    "sh -c 'sleep 1000 & echo grandchild $! >>$OUT; wait' & sleep 0.5;"
+    "echo self $$ >>$OUT; wait";
+const std::vector<std::string> kNames{"child", "nohup", "away", "grandchild", "self"};
+
+std::unique_ptr<Grip> seize(const Session& session) {
+  auto grip = system_terminator()->seize(session);
+  EXPECT_TRUE(grip) << grip.error().text();
+  return grip ? std::move(*grip) : nullptr;
+}
+int refused(const Session& session) {
+  const auto grip = system_terminator()->seize(session);
+  return grip ? -1 : grip.error().code;
+}
+
+TEST(ProcessTree, TheLeaderAndWhatItHasNotPutAside) {
+  const Command command(kFamily, kNames);
+  ProcessTree tree = command.tree();
+  tree.grow();
+  std::map<pid_t, int> found;
+  for (const auto& member : tree.members()) ++found[member.pid];
+  EXPECT_EQ(tree.members().front().pid, command.pid);
+  EXPECT_EQ(found[command.pids.at("child")], 1);
+  EXPECT_EQ(found[command.pids.at("grandchild")], 1);
+  EXPECT_EQ(found[command.pids.at("nohup")], 0);
+  EXPECT_EQ(found[command.pids.at("away")], 0);
+  EXPECT_EQ(tree.members().size(), 4u) << "with the sh between";
+  tree.grow();
+  EXPECT_EQ(tree.members().size(), 4u);
+  EXPECT_TRUE(tree.any_alive());
+}
+
+TEST(ProcessTree, AnotherProcessUnderAPidIsNoMember) {
+  const Command command(kPlain);
+  const ProcessTree tree(Procfs(), {command.pid, start_ticks(command.session.id.start) + 1});
+  EXPECT_FALSE(tree.any_alive());
+}
+
+TEST(TerminateNoPty, ACommandIsToldToHangUp) {
+  const Command command(kFamily, kNames);
+  const auto grip = seize(command.session);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->alive().leader);
+  EXPECT_FALSE(grip->say("x"));
+  EXPECT_TRUE(alive(command.pid)) << "nothing is done to it before the first step";
+  EXPECT_TRUE(grip->hang_up());
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+  EXPECT_FALSE(alive(command.pids.at("child")));
+  EXPECT_FALSE(alive(command.pids.at("grandchild")));
+  EXPECT_TRUE(alive(command.pids.at("nohup")));
+  EXPECT_TRUE(alive(command.pids.at("away")));
+}
+
+TEST(TerminateNoPty, AStubbornOneNeedsAllSteps) {
+  const Command command(
+      "trap '' HUP TERM; sleep 1000 & echo child $! >>$OUT; echo self $$ >>$OUT;"
+      "while :; do sleep 0.1; done",
+      {"child", "self"});
+  const auto grip = seize(command.session);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->hang_up());
+  EXPECT_TRUE(grip->signal_leader(SIGTERM));
+  std::this_thread::sleep_for(milliseconds(300));
+  EXPECT_TRUE(grip->alive().leader);
+  EXPECT_TRUE(grip->signal_leader(SIGKILL));
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+  EXPECT_TRUE(alive(command.pids.at("child"))) << "it ignores SIGHUP, as under nohup";
+}
+
+TEST(TerminateNoPty, WhatOutlivesItsLeaderIsOfTheSession) {
+  const Command command(
+      "perl -e '$SIG{HUP}=sub{}; sleep 1 while 1' & sleep 0.5; echo child $! >>$OUT;"
+      "echo self $$ >>$OUT; wait",
+      {"child", "self"});
+  const auto grip = seize(command.session);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->hang_up());
+  EXPECT_TRUE(within(kPatience, [&] { return !alive(command.pid); }));
+  EXPECT_TRUE(grip->alive().leader) << "a part of it takes SIGHUP for something else";
+  EXPECT_TRUE(grip->signal_leader(SIGTERM));
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+  EXPECT_FALSE(alive(command.pids.at("child")));
+}
+
+TEST(TerminateNoPty, AStoppedOneIsWokenUp) {
+  const Command command(kPlain);
+  ::kill(command.pid, SIGSTOP);
+  const auto grip = seize(command.session);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->hang_up());
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+}
+
+TEST(TerminateNoPty, OnlyTheVerySessionIsSeized) {
+  const Command command(kPlain);
+  Session other = command.session;
+  other.id.start += Seconds(1);
+  EXPECT_EQ(refused(other), ESRCH);
+  other = command.session;
+  other.host = 1;
+  EXPECT_EQ(refused(other), ESRCH) << "its host process is another";
+  other = command.session;
+  other.id.leader = 1;
+  EXPECT_EQ(refused(other), 0);
+}
+
+TEST(TerminateNoPty, AConnectionThatServesSomethingIsNotSeized) {
+  const Command command(kFamily, kNames);
+  Session bare = command.session;
+  bare.host = bare.id.leader;
+  bare.host_start = bare.id.start;
+  EXPECT_EQ(refused(bare), ESRCH);
+  EXPECT_TRUE(alive(command.pid));
+}
+
+TEST(TerminateNoPty, ABareConnectionIsToldToEnd) {
+  const Command command("trap '' HUP; echo self $$ >>$OUT; exec sleep 1000");
+  Session bare = command.session;
+  bare.host = bare.id.leader;
+  bare.host_start = bare.id.start;
+  const auto grip = seize(bare);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->alive().leader);
+  EXPECT_TRUE(grip->hang_up());
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+  EXPECT_FALSE(grip->alive().host_stuck);
+}
+
+// The host process is told when it serves nothing else; here it is a sh between.
+TEST(TerminateNoPty, AHostProcessIsLeftAloneWhileItServesAnother) {
+  const Command host(
+      "setsid sh -c 'echo leader $$ >>$OUT; while :; do sleep 1000; done' &"
+      "sleep 1000 & echo other $! >>$OUT; echo self $$ >>$OUT; while :; do wait; sleep 0.1; done",
+      {"leader", "other", "self"});
+  Session session;
+  const pid_t leader = host.pids.at("leader");
+  session.id = {leader, from_start_ticks(Procfs().stat(leader)->start_ticks), 0};
+  session.kind = Kind::ssh_nopty;
+  session.host = host.pid;
+  session.host_start = host.session.id.start;
+  const auto grip = seize(session);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->hang_up());
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+  EXPECT_FALSE(grip->alive().host_stuck);
+  ::kill(host.pids.at("other"), SIGKILL);
+  EXPECT_TRUE(within(kPatience, [&] { return grip->alive().host_stuck; }));
+  EXPECT_TRUE(grip->signal_host(SIGKILL));
+  EXPECT_TRUE(within(kPatience, [&] { return !alive(host.pid); }));
+}
+
+}  // namespace
+}  // namespace idlewarden
