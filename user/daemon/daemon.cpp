@@ -24,6 +24,7 @@
 #include "daemon/version.h"
 #include "enforce/terminate.h"
 #include "kernel/backends.h"
+#include "kernel/connection_meter.h"
 #include "limits/limits.h"
 #include "report/server.h"
 
@@ -112,6 +113,8 @@ class Daemon {
   OpenedSource kernel_;
   LogindSessions logind_;
   std::unique_ptr<LogindBus> logind_bus_;
+  std::unique_ptr<ConnectionProbe> probe_ = system_connection_probe(procfs_);
+  ConnectionMeter meter_{*probe_, clock_};
   std::unique_ptr<SessionTable> table_;
   std::unique_ptr<Terminator> terminator_;
   std::unique_ptr<EndingsBook> endings_;
@@ -200,6 +203,7 @@ void Daemon::compose() {
   warden_ = std::make_unique<Warden>(*terminator_, std::move(settings), endings_.get());
   monitor_ = std::make_unique<Monitor>(
       Monitor::Parts{.source = *kernel_.source,
+                     .meter = meter_,
                      .table = *table_,
                      .limits = *limits_,
                      .warden = *warden_,

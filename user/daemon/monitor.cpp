@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "daemon/version.h"
+#include "sessions/no_pty.h"
 
 namespace idlewarden {
 namespace {
@@ -51,7 +52,7 @@ EventType event_type(Happened happened) {
 
 }  // namespace
 
-Monitor::Monitor(Parts parts) : parts_(std::move(parts)) {
+Monitor::Monitor(Parts parts) : parts_(std::move(parts)), input_(parts_.source, parts_.meter) {
   const std::vector<double> kShort{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5};
   counters_.lateness = Histogram({0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15});
   counters_.scan_seconds = Histogram(kShort);
@@ -132,6 +133,7 @@ void Monitor::read_all_again_after_a_stall(BootTime now) {
 
 void Monitor::scan(BootTime now) {
   auto leaders = parts_.source.scan();
+  input_.sample();
   const Nanoseconds cost = parts_.clock.now() - now;
   counters_.scan_seconds.observe(to_seconds(cost));
   // One slow scan on a busy host is no reason to look away: the estimate follows slowly.
@@ -146,6 +148,10 @@ void Monitor::scan(BootTime now) {
   clear_degraded("scan_failed");
   SessionTable::Change change = parts_.table.update(*leaders, now);
   for (const Error& problem : change.problems) set_degraded("sessions", problem.text());
+  for (const Error& problem : input_.take_problems()) {
+    set_degraded("connection_meter",
+                 "some sessions without a terminal are never idle: " + problem.text());
+  }
   std::ranges::move(change.ended, std::back_inserter(leaving_));
   admit(change.started);
 }
@@ -159,7 +165,7 @@ void Monitor::admit(const std::vector<SessionId>& started) {
     const Session* session = parts_.table.find(id);
     if (session == nullptr) continue;
     Watched& watched = watched_[id];
-    const auto watching = parts_.source.watch(session->tty);
+    const auto watching = input_.watch(*session);
     watched.watched = watching.has_value();
     if (!watching) {
       set_degraded("watch_failed", fmt::format("input on {} cannot be recorded, so it is never "
@@ -178,7 +184,7 @@ void Monitor::admit(const std::vector<SessionId>& started) {
                              return is(leader, id) && leader.no_input_yet;
                            });
     // State that was kept over a restart knows better than the scan that found it.
-    const InputSeen seen = parts_.source.input(session->tty);
+    const InputSeen seen = input_.seen(*session);
     const BootTime since = seen.since.value_or(now);
     watched.clock_floor =
         std::max(session->id.start, untouched ? std::min(session->clock_start, since)
@@ -198,7 +204,7 @@ void Monitor::dismiss() {
     }
     const auto entry = watched_.find(session.id);
     if (entry == watched_.end()) continue;
-    const InputSeen seen = parts_.source.input(session.tty);
+    const InputSeen seen = input_.seen(session);
     ended_inputs_ += seen.inputs;
     ended_replies_ += seen.replies;
     Event event = event_about(EventType::session_ended, session, entry->second.verdict);
@@ -206,9 +212,9 @@ void Monitor::dismiss() {
     parts_.emit(event);
     // The tty's record may already belong to a newer session on the same address.
     const bool reused = std::ranges::any_of(watched_, [&](const auto& other) {
-      return other.first != session.id && other.first.tty == session.id.tty;
+      return session.has_tty() && other.first != session.id && other.first.tty == session.id.tty;
     });
-    if (!reused) parts_.source.unwatch(session.tty);
+    if (!reused) input_.unwatch(session);
     parts_.limits.forget(session);
     watched_.erase(entry);
   }
@@ -244,7 +250,7 @@ Observation Monitor::observe(const Session& session, const Watched& watched, Boo
   o.verdict = &watched.verdict;
   o.last_activity = now;
   if (watched.watched) {
-    const InputSeen seen = parts_.source.input(session.tty);
+    const InputSeen seen = input_.seen(session);
     o.last_activity = std::max(watched.clock_floor, seen.last_input.value_or(BootTime{}));
     if (watched.verdict.output_counts) {
       o.last_activity = std::max(o.last_activity, seen.last_output.value_or(BootTime{}));
@@ -267,15 +273,18 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
     }
     second_look_ = std::move(*leaders);
   }
-  const auto leader =
-      std::ranges::find_if(*second_look_, [&](const Leader& l) { return is(l, id); });
   const Session* session = parts_.table.find(id);
   const auto entry = watched_.find(id);
-  if (leader == second_look_->end() || session == nullptr || entry == watched_.end()) {
+  if (session == nullptr || entry == watched_.end() ||
+      !is_there(parts_.procfs, *second_look_, *session)) {
     return std::nullopt;
   }
+  input_.sample(*session);
   Observation o = observe(*session, entry->second, parts_.clock.now());
-  if (!entry->second.verdict.jobs.empty() && leader->foreground_pgrp != session->foreground_pgrp) {
+  const auto leader =
+      std::ranges::find_if(*second_look_, [&](const Leader& l) { return is(l, id); });
+  if (!entry->second.verdict.jobs.empty() && leader != second_look_->end() &&
+      leader->foreground_pgrp != session->foreground_pgrp) {
     const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
     o.job_running = stat && in(entry->second.verdict.jobs, stat->comm);
   }
@@ -377,7 +386,7 @@ Snapshot Monitor::snapshot() const {
     if (session == nullptr) continue;
     const Observation o = observe(*session, watched, s.now);
     const auto end = due(o, s.now);
-    const InputSeen seen = parts_.source.input(session->tty);
+    const InputSeen seen = input_.seen(*session);
     s.inputs += seen.inputs;
     s.replies += seen.replies;
     s.sessions.push_back({.session = *session,

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/procfs.h"
+#include "daemon/session_input.h"
 #include "daemon/stall.h"
 #include "enforce/endings_book.h"
 #include "enforce/warden.h"
@@ -29,6 +30,7 @@ class Monitor {
   using EmitEvent = std::function<void(const Event&)>;
   struct Parts {
     ActivitySource& source;
+    ConnectionMeter& meter;
     SessionTable& table;
     Limits& limits;
     Warden& warden;
@@ -78,6 +80,7 @@ class Monitor {
   Nanoseconds scan_interval(BootTime now) const;
 
   Parts parts_;
+  SessionInput input_;
   std::map<SessionId, Watched> watched_;
   std::vector<Session> leaving_;  // ended since the last turn, not yet told
   BootTime last_scan_{};

@@ -58,6 +58,18 @@ class FakeSource final : public ActivitySource {
   int scans = 0;
 };
 
+struct FakeProbe final : ConnectionProbe {
+  Result<ConnectionBytes> look(const ConnectionEnd&) override {
+    if (++looks == move_at_look) bytes.written += 3;
+    if (failing) return fail("the counters are gone");
+    return bytes;
+  }
+  ConnectionBytes bytes{.read = 9000, .written = 5000, .taken = 8000, .given = 4000, .socket = 7};
+  bool failing = false;
+  int looks = 0;
+  int move_at_look = 0;
+};
+
 // Ends a session by taking its leader out of the kernel's table.
 class FakeTerminator final : public Terminator {
  public:
@@ -143,12 +155,19 @@ class MonitorTest : public testing::Test {
     source_.leaders = {leader};
   }
 
+  void run_command() {
+    log_in(kStart);
+    source_.leaders[0].tty.reset();
+    source_.leaders[0].foreground_pgrp = 0;
+  }
+
   Monitor& monitor() {
     if (!monitor_) {
       table_ = std::make_unique<SessionTable>(proc_.procfs(), clock_, SessionScope{});
       warden_ = std::make_unique<Warden>(terminator_, Warden::Settings{});
       monitor_ = std::make_unique<Monitor>(
           Monitor::Parts{.source = source_,
+                         .meter = meter_,
                          .table = *table_,
                          .limits = *limits_,
                          .warden = *warden_,
@@ -189,6 +208,8 @@ class MonitorTest : public testing::Test {
   TempDir files_;
   FakeClock clock_;
   FakeSource source_;
+  FakeProbe probe_;
+  ConnectionMeter meter_{probe_, clock_};
   FakeTerminator terminator_{source_};
   std::unique_ptr<Limits> limits_;
   std::unique_ptr<SessionTable> table_;
@@ -238,6 +259,58 @@ TEST_F(MonitorTest, InputMovesTheDeadline) {
   EXPECT_EQ(terminator_.hung_up, 0);
   tick_at(18);
   EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+// --- without a terminal
+
+TEST_F(MonitorTest, ACommandIsMeasuredByItsConnection) {
+  run_command();
+  tick_at(0);
+  ASSERT_EQ(count(EventType::session_started), 1);
+  EXPECT_TRUE(source_.watched.empty());
+  probe_.bytes.written += 3;
+  tick_at(6);
+  // Keepalives.
+  probe_.bytes.written += 52;
+  probe_.bytes.given += 52;
+  tick_at(8);
+  tick_at(15.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(16);
+  EXPECT_EQ(terminator_.hung_up, 1);
+  EXPECT_EQ(terminator_.said, "");
+}
+
+TEST_F(MonitorTest, TheSecondLookMeasuresAgain) {
+  run_command();
+  tick_at(0);
+  tick_at(9.9);
+  const int before = probe_.looks;
+  // Typed after the last sample: only a look at the very end can know.
+  probe_.move_at_look = before + 1;
+  tick_at(10);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  EXPECT_GT(probe_.looks, before);
+}
+
+TEST_F(MonitorTest, ACommandThatCannotBeMeasuredIsNeverIdle) {
+  probe_.failing = true;
+  run_command();
+  for (int t = 0; t < 100; t += 2) tick_at(t);
+  EXPECT_EQ(terminator_.seized, 0);
+  EXPECT_TRUE(monitor().snapshot().degraded.contains("connection_meter"));
+}
+
+TEST_F(MonitorTest, ACommandThatIsGoneIsNoLongerMeasured) {
+  run_command();
+  tick_at(0);
+  source_.leaders.clear();
+  tick_at(2);
+  tick_at(4);
+  EXPECT_EQ(count(EventType::session_ended), 1);
+  const int before = probe_.looks;
+  tick_at(6);
+  EXPECT_EQ(probe_.looks, before);
 }
 
 TEST_F(MonitorTest, TheEndIsToldOnceAndInOrder) {
