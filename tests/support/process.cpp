@@ -16,6 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 #include "support/temp_dir.h"
 
@@ -42,12 +43,12 @@ std::string slurp(const std::string& file) {
 }  // namespace
 
 Process::Process(const std::vector<std::string>& argv, const std::string& output_file,
-                 const std::map<std::string, std::string>& environment) {
+                 const std::map<std::string, std::string>& environment, int input) {
   pid_ = ::fork();
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ == 0) {
     const int out = ::open(output_file.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    const int in = ::open("/dev/null", O_RDONLY);
+    const int in = input >= 0 ? input : ::open("/dev/null", O_RDONLY);
     ::dup2(in, 0);
     ::dup2(out, 1);
     ::dup2(out, 2);
@@ -95,6 +96,49 @@ Finished run(const std::vector<std::string>& argv, std::chrono::seconds timeout)
   const auto status = process.wait(timeout);
   if (!status) throw std::runtime_error(argv[0] + " did not end in time:\n" + slurp(file));
   return {*status, slurp(file)};
+}
+
+PipedProcess::PipedProcess(const std::vector<std::string>& argv) {
+  char name[] = "/tmp/iw-output-XXXXXX";
+  const int file = ::mkstemp(name);
+  int ends[2];
+  if (file < 0 || ::pipe2(ends, O_CLOEXEC) != 0) {
+    throw std::system_error(errno, std::generic_category(), "pipe");
+  }
+  ::close(file);
+  file_ = name;
+  input_ = ends[1];
+  process_ = std::make_unique<Process>(argv, file_, std::map<std::string, std::string>(), ends[0]);
+  ::close(ends[0]);
+}
+
+PipedProcess::~PipedProcess() {
+  end_input();
+  process_->stop();
+  ::unlink(file_.c_str());
+}
+
+void PipedProcess::tell(const std::string& text) const {
+  if (::write(input_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    throw std::system_error(errno, std::generic_category(), "telling a process");
+  }
+}
+
+void PipedProcess::end_input() {
+  if (input_ >= 0) ::close(std::exchange(input_, -1));
+}
+
+std::string PipedProcess::output() const {
+  return slurp(file_);
+}
+
+bool PipedProcess::wait_for(const std::string& text, std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (output().find(text) == std::string::npos) {
+    if (!running() || std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(10ms);
+  }
+  return true;
 }
 
 PtyProcess::PtyProcess(const std::vector<std::string>& argv,

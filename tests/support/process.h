@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,11 +26,11 @@ struct Finished {
 // Runs to the end (or the timeout, then throws).
 Finished run(const std::vector<std::string>& argv, std::chrono::seconds timeout = 30s);
 
-// A background process whose output goes to a file.
+// A background process whose output goes to a file; `input` is its stdin, -1: /dev/null.
 class Process {
  public:
   Process(const std::vector<std::string>& argv, const std::string& output_file,
-          const std::map<std::string, std::string>& environment = {});
+          const std::map<std::string, std::string>& environment = {}, int input = -1);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -44,6 +45,28 @@ class Process {
  private:
   pid_t pid_ = -1;
   std::optional<int> status_;
+};
+
+// A background process that reads what it is told from a pipe; its output goes to a file.
+class PipedProcess {
+ public:
+  explicit PipedProcess(const std::vector<std::string>& argv);
+  ~PipedProcess();
+  PipedProcess(const PipedProcess&) = delete;
+  PipedProcess& operator=(const PipedProcess&) = delete;
+
+  void tell(const std::string& text) const;
+  void end_input();
+  std::string output() const;
+  bool wait_for(const std::string& text, std::chrono::milliseconds timeout);
+  bool running() { return process_->running(); }
+  // The wait status, once it has ended.
+  std::optional<int> wait(std::chrono::milliseconds timeout) { return process_->wait(timeout); }
+
+ private:
+  std::string file_;
+  int input_ = -1;
+  std::unique_ptr<Process> process_;
 };
 
 // A process on a pty of its own whose output is read all the time, as a person's terminal does.

@@ -53,16 +53,21 @@ void prepare_home(const Account& account, const std::string& key_file) {
                   "[ -f ~/.bashrc ] && . ~/.bashrc\nPS1='" + std::string(kPrompt) + "'\n");
 }
 
+std::vector<std::string> client_options(int port, const std::string& key_file) {
+  return {"-F", "/dev/null",
+          "-i", key_file,
+          "-o", "Port=" + std::to_string(port),
+          "-o", "StrictHostKeyChecking=no",
+          "-o", "UserKnownHostsFile=/dev/null",
+          "-o", "LogLevel=ERROR",
+          "-o", "KexAlgorithms=curve25519-sha256"};
+}
+
 std::vector<std::string> ssh_client(int port, const std::string& key_file, const Account& account,
                                     const std::vector<std::string>& options) {
-  std::vector<std::string> argv{"ssh",       "-F",
-                                "/dev/null", "-tt",
-                                "-p",        std::to_string(port),
-                                "-i",        key_file,
-                                "-o",        "StrictHostKeyChecking=no",
-                                "-o",        "UserKnownHostsFile=/dev/null",
-                                "-o",        "LogLevel=ERROR",
-                                "-o",        "KexAlgorithms=curve25519-sha256"};
+  std::vector<std::string> argv{"ssh", "-tt"};
+  const auto common = client_options(port, key_file);
+  argv.insert(argv.end(), common.begin(), common.end());
   argv.insert(argv.end(), options.begin(), options.end());
   argv.push_back(account.name + "@127.0.0.1");
   return argv;
@@ -98,6 +103,10 @@ std::string SshServer::log() const {
 
 void SshServer::authorize(const Account& account) const {
   prepare_home(account, dir_.path() + "/client_key");
+}
+
+std::vector<std::string> SshServer::client_options() const {
+  return test::client_options(port_, dir_.path() + "/client_key");
 }
 
 std::vector<std::string> SshServer::client(const Account& account,

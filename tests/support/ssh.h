@@ -23,6 +23,8 @@ void make_key(const std::string& file);
 // A prompt that a test can wait for, nothing that the host's own files would print, and the public
 // key in `key_file`.pub allowed in.
 void prepare_home(const Account& account, const std::string& key_file = "");
+// What ssh, sftp and scp all take.
+std::vector<std::string> client_options(int port, const std::string& key_file);
 // The command line of a client that logs in as this account.
 std::vector<std::string> ssh_client(int port, const std::string& key_file, const Account& account,
                                     const std::vector<std::string>& options = {});
@@ -39,6 +41,7 @@ class SshServer {
   std::string config_file() const { return dir_.path() + "/sshd_config"; }
   std::string log() const;
   void authorize(const Account& account) const;  // lets the clients' key in
+  std::vector<std::string> client_options() const;
   std::vector<std::string> client(const Account& account,
                                   const std::vector<std::string>& options = {}) const;
 

@@ -268,6 +268,7 @@ TEST_F(MonitorTest, ACommandIsMeasuredByItsConnection) {
   tick_at(0);
   ASSERT_EQ(count(EventType::session_started), 1);
   EXPECT_TRUE(source_.watched.empty());
+  tick_at(5.9);
   probe_.bytes.written += 3;
   tick_at(6);
   // Keepalives.
