@@ -155,10 +155,10 @@ TEST_P(Top, OutlivesTheDaemonAndFindsTheNextOne) {
   EXPECT_TRUE(terminal.shows("trying again")) << terminal.screen();
   EXPECT_THAT(terminal.screen(), HasSubstr("iwalice"));
   const TempDir dir;
-  Process next(
-      {binary(), "run", "--socket", monitor.socket(), "--pin-dir", "none", "--metrics-listen",
-       "none", "--backend", GetParam(), "--only-host-pid", std::to_string(server.pid())},
-      dir.path() + "/log");
+  Process next({binary(), "run", "--socket", monitor.socket(), "--pin-dir", "none", "--state-dir",
+                "none", "--metrics-listen", "none", "--backend", GetParam(), "--only-host-pid",
+                std::to_string(server.pid())},
+               dir.path() + "/log");
   EXPECT_TRUE(terminal.hides("cannot reach the daemon", 60s)) << terminal.screen();
   EXPECT_TRUE(terminal.shows("iwalice")) << terminal.screen();
   terminal.type("q");

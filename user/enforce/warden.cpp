@@ -377,7 +377,8 @@ bool Warden::connection_is_shared(const SessionId& id, const Entry& entry,
   // The connection itself, once nothing runs on it, and a leader that has lost its tty meanwhile
   // are no others.
   const auto same = [&](const SessionId& other) {
-    return other.leader == plan.host || (other.leader == id.leader && other.start == id.start);
+    const bool bare = other.tty == 0 && other.leader == plan.host;
+    return bare || (other.leader == id.leader && other.start == id.start);
   };
   for (const auto& [other, e] : entries_) {
     if (same(other) || !e.ending || e.ending->leader_gone()) continue;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <linux/kd.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -160,14 +161,19 @@ Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader) {
 
 Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty) {
   if (!is_virtual_console(tty)) return true;
-  // The host's /dev: this process may have one of its own without consoles (PrivateDevices=).
-  const std::string node = procfs.path(1, fmt::format("root/dev/tty{}", tty.minor));
-  const UniqueFd fd(::open(node.c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
-  if (!fd) return fail(fmt::format("cannot open {}: {}", node, std::strerror(errno)));
+  // This process may have a /dev of its own without consoles (PrivateDevices=): then the host's.
+  const std::string name = fmt::format("root/dev/tty{}", tty.minor);
+  UniqueFd fd;
+  for (const pid_t whose : {::getpid(), pid_t{1}}) {
+    if (fd) break;
+    fd = UniqueFd(
+        ::open(procfs.path(whose, name).c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+  }
+  if (!fd) return fail_errno(fmt::format("cannot open /dev/tty{}", tty.minor));
   int mode = K_OFF;
   if (::ioctl(fd.get(), KDGKBMODE, &mode) == 0) return mode != K_OFF;
   if (errno == ENOTTY) return true;
-  return fail_errno("cannot ask for the keyboard mode of " + node);
+  return fail_errno(fmt::format("cannot ask for the keyboard mode of /dev/tty{}", tty.minor));
 }
 
 }  // namespace idlewarden

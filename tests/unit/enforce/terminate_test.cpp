@@ -280,8 +280,7 @@ TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
   ASSERT_EQ(::mkdir(scope.c_str(), 0755), 0);
   {
     PtyChild survivor(
-        "setsid sh -c 'trap \"\" HUP TERM; while :; do sleep 0.1; done' & "
-        "echo ready; sleep 1000",
+        "setsid sh -c 'trap \"\" HUP TERM; echo ready; while :; do sleep 0.1; done' & sleep 1000",
         "/dev/pts", [&] { std::ofstream(scope + "/cgroup.procs") << ::getpid(); });
     auto grip = seize(survivor);
     ASSERT_TRUE(grip);
