@@ -169,7 +169,8 @@ Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty) {
     fd = UniqueFd(
         ::open(procfs.path(whose, name).c_str(), O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   }
-  if (!fd) return fail_errno(fmt::format("cannot open /dev/tty{}", tty.minor));
+  // Without its code: ENOENT would mean that the process is gone.
+  if (!fd) return fail(fmt::format("cannot open /dev/tty{}: {}", tty.minor, std::strerror(errno)));
   int mode = K_OFF;
   if (::ioctl(fd.get(), KDGKBMODE, &mode) == 0) return mode != K_OFF;
   if (errno == ENOTTY) return true;
