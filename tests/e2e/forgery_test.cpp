@@ -76,7 +76,9 @@ class Forgery : public Crowd {
     session(who).command(program + " '" + question + "' " + period + " " + std::to_string(times));
   }
   int heard(const std::string& who) {
-    const std::string bytes = read_file_of(who, "heard");
+    // Empty while it is being written again.
+    std::string bytes;
+    for (int i = 0; bytes.empty() && i < 200; ++i) bytes = read_file_of(who, "heard");
     return bytes.empty() ? 0 : std::stoi(bytes);
   }
   // After the tricks ran for a while: these people are idle since they last typed, those are not.
@@ -288,6 +290,37 @@ TEST_P(Forgery, Pretence) {
   std::this_thread::sleep_for(5s);
   expect(all, {});
   expect_ended(all);
+}
+
+// The shell gives its terminal up and goes on using it by its descriptors; others come and go as
+// leaders there, each a fresh session.
+TEST_P(Forgery, ATerminalGivenUp) {
+  constexpr const char* kGiveUp = R"(#!/usr/bin/python3
+import fcntl, os, signal, sys, termios, time
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+name = os.ttyname(0)
+print('ready> ', flush=True)
+time.sleep(2)
+fcntl.ioctl(0, termios.TIOCNOTTY)
+while sys.argv[1] == 'relay':
+    child = os.fork()
+    if child == 0:
+        os.setsid()
+        fcntl.ioctl(os.open(name, os.O_RDWR), termios.TIOCSCTTY, 0)
+        time.sleep(2)
+        os._exit(0)
+    os.waitpid(child, 0)
+time.sleep(1000)
+)";
+  for (const char* who : {"alone", "relay"}) {
+    log_in(who, {"-o", std::string("RemoteCommand=exec ") + file_of(who, "give-up", kGiveUp) + " " +
+                           who});
+  }
+  std::this_thread::sleep_for(5s);
+  enforce(6s);
+  for (const char* who : {"alone", "relay"}) {
+    EXPECT_TRUE(session(who).terminal().wait_end(100s)) << who << "\n" << monitor_.log();
+  }
 }
 
 // Somebody opens ptys, and begins sessions on them, until there is no room for the others'.

@@ -3,6 +3,8 @@
 // is, the others go on.
 #include <signal.h>
 
+#include <fstream>
+
 #include "e2e/e2e.h"
 
 namespace idlewarden::test {
@@ -55,20 +57,28 @@ TEST_P(Mux, AStubbornLeaderIsKilledAlone) {
   EXPECT_EQ(steps(monitor).find("host process"), std::string::npos) << steps(monitor);
 }
 
-// A terminal that takes nothing more: its channel is full, and so is everything before it.
+// Nobody takes the session's output any more: its channel is full, and so is everything before it.
+// Through a pipe, because ssh writes to a terminal blocking, and so would stop for everybody.
 TEST_P(Mux, AStuckClientIsEndedAlone) {
   MonitorProcess monitor(watching(kPolicy));
   SshLogin active(server, account, master());
-  SshLogin stuck(server, account, shared(), [](const std::vector<std::string>& client) {
+  const TempDir dir;
+  const std::string file = dir.path() + "/reader";
+  SshLogin stuck(server, account, shared(), [&](const std::vector<std::string>& client) {
     std::string line;
     for (const std::string& word : client) line += (line.empty() ? "" : " ") + word;
-    return std::vector<std::string>{"script", "-q", "-c", line, "/dev/null"};
+    line += " | { exec 3<&0; cat <&3 & echo $! >" + file + "; wait; }";
+    return std::vector<std::string>{"sh", "-c", line};
   });
   stuck.command("yes");
   EXPECT_TRUE(stuck.terminal().wait_for("y\r\ny\r\ny", 20s)) << stuck.terminal().output();
-  ASSERT_EQ(::kill(stuck.terminal().pid(), SIGSTOP), 0);
+  pid_t reader = 0;
+  std::ifstream(file) >> reader;
+  ASSERT_GT(reader, 1);
+  ASSERT_EQ(::kill(reader, SIGSTOP), 0);
   expect_undisturbed(monitor, active);
   EXPECT_EQ(steps(monitor).find("host process"), std::string::npos) << steps(monitor);
+  EXPECT_EQ(::kill(reader, SIGCONT), 0);
 }
 
 }  // namespace
