@@ -43,7 +43,9 @@ std::string sentence(std::string text) {
 
 void lint_line(const LintShell& shell, const LimitSource& source, Seconds limit,
                LintReport& report) {
-  const std::string fix = plain(shell, limit) + " on a line of its own, under no condition.";
+  // What is written here is never advised to be loosened.
+  const std::string fix = plain(shell, std::min(limit, source.limit.value_or(limit))) +
+                          " on a line of its own, under no condition.";
   if (source.malformed) {
     report.add("tmout-invalid", Severity::error, source, sentence(source.reason),
                plain(shell, limit));
