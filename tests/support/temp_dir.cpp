@@ -12,8 +12,10 @@
 
 namespace idlewarden::test {
 
-TempDir::TempDir() {
-  std::string name = (std::filesystem::temp_directory_path() / "idlewarden-XXXXXX").string();
+TempDir::TempDir(const std::string& parent) {
+  const std::filesystem::path in =
+      parent.empty() ? std::filesystem::temp_directory_path() : std::filesystem::path(parent);
+  std::string name = (in / "idlewarden-XXXXXX").string();
   if (::mkdtemp(name.data()) == nullptr) throw std::system_error(errno, std::generic_category());
   path_ = name;
 }

@@ -9,7 +9,8 @@ namespace idlewarden::test {
 
 class TempDir {
  public:
-  TempDir();
+  // Made in `parent`; empty: where temporary files belong.
+  explicit TempDir(const std::string& parent = {});
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -5,11 +5,10 @@
 // $IDLEWARDEN_SEED repeats a run; $IDLEWARDEN_STEPS makes it longer or shorter.
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <cstdlib>
 #include <iostream>
 #include <random>
 
+#include "support/story.h"
 #include "world.h"
 
 namespace idlewarden::test {
@@ -17,11 +16,6 @@ namespace {
 
 constexpr std::size_t kEpisode = 400;
 using Story = std::vector<Op>;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
-}
 
 // How often each kind of thing happens.
 Op::Kind draw(std::mt19937_64& random) {
@@ -50,46 +44,6 @@ Story episode(std::mt19937_64& random) {
   return story;
 }
 
-std::string first_violation(const Story& story, World& world) {
-  for (const Op& op : story) {
-    world.apply(op);
-    if (!world.violation().empty()) break;
-  }
-  return world.violation();
-}
-
-bool breaks(const Story& story) {
-  World world(false);
-  return !first_violation(story, world).empty();
-}
-
-// Leaves out whatever can be left out, large pieces first.
-Story shrunk(Story story) {
-  for (std::size_t piece = story.size() / 2; piece > 0;) {
-    bool shorter = false;
-    for (std::size_t at = 0; at + piece <= story.size();) {
-      Story less = story;
-      const auto from = less.begin() + static_cast<std::ptrdiff_t>(at);
-      less.erase(from, from + static_cast<std::ptrdiff_t>(piece));
-      if (breaks(less)) {
-        story = std::move(less);
-        shorter = true;
-      } else {
-        at += piece;
-      }
-    }
-    if (!shorter || piece > story.size()) piece /= 2;
-  }
-  return story;
-}
-
-std::string told(const Story& story) {
-  World world(true);
-  std::string text = "broken: " + first_violation(story, world) + "\n";
-  for (const std::string& line : world.trace()) text += "  " + line + "\n";
-  return text;
-}
-
 TEST(WardenProperties, HoldWhateverHappens) {
   const std::uint64_t seed = number_from("IDLEWARDEN_SEED", std::random_device{}());
   const std::uint64_t steps = number_from("IDLEWARDEN_STEPS", 1'000'000);
@@ -100,7 +54,7 @@ TEST(WardenProperties, HoldWhateverHappens) {
     const Story story = episode(random);
     World world(false);
     if (!first_violation(story, world).empty()) {
-      FAIL() << "after " << done << " steps, " << told(shrunk(story));
+      FAIL() << "after " << done << " steps, " << told<World>(shrunk<World>(story));
     }
     all.steps += world.counts.steps;
     all.hang_ups += world.counts.hang_ups;
@@ -111,15 +65,20 @@ TEST(WardenProperties, HoldWhateverHappens) {
     all.resumed += world.counts.resumed;
     all.terminated += world.counts.terminated;
     all.host_signals += world.counts.host_signals;
+    all.farewells += world.counts.farewells;
+    all.restarts += world.counts.restarts;
+    all.adopted += world.counts.adopted;
   }
   std::cout << "turns " << all.steps << ", warned " << all.warnings << ", resumed " << all.resumed
             << ", hung up " << all.hang_ups << ", terminated " << all.terminated << ", held "
             << all.held << ", failed " << all.failures << ", only reported " << all.reports
-            << ", signals to hosts " << all.host_signals << std::endl;
+            << ", signals to hosts " << all.host_signals << ", last messages " << all.farewells
+            << ", restarts " << all.restarts << ", ends taken over " << all.adopted << std::endl;
   // A run in which little happened would prove little.
   const std::uint64_t some = steps / 2000;
-  for (const std::uint64_t count : {all.warnings, all.resumed, all.hang_ups, all.terminated,
-                                    all.held, all.failures, all.reports, all.host_signals}) {
+  for (const std::uint64_t count :
+       {all.warnings, all.resumed, all.hang_ups, all.terminated, all.held, all.failures,
+        all.reports, all.host_signals, all.farewells, all.restarts, all.adopted}) {
     EXPECT_GE(count, some);
   }
 }

@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // A made-up host for the property test: what is true (who typed when, which process lives), what
 // the warden is shown of it (a list that lags behind), and what must never happen. The rules are
-// written down here a second time, from the truth and not from the warden's own reckoning.
+// written down here a second time, from the truth and not from the warden's own reckoning. The
+// daemon can be killed at any place of a turn; the next one has only the book of begun ends.
 #pragma once
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <filesystem>
 #include <list>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -17,7 +21,9 @@
 #include <utility>
 #include <vector>
 
+#include "enforce/endings_book.h"
 #include "enforce/warden.h"
+#include "support/temp_dir.h"
 
 namespace idlewarden::test {
 
@@ -39,6 +45,7 @@ struct Op {
     suspend,
     fault,
     stick_host,
+    restart,
     kinds
   };
   Kind kind = pass_time;
@@ -49,7 +56,7 @@ struct Op {
 
 class World final : public Terminator {
  public:
-  explicit World(bool tracing) : tracing_(tracing), warden_(*this, {60, {kProtected}}) {}
+  explicit World(bool tracing) : tracing_(tracing) { start_daemon(false); }
 
   void apply(const Op& op);
   // The first rule that was broken; empty so far.
@@ -58,14 +65,13 @@ class World final : public Terminator {
 
   struct Counts {
     std::uint64_t steps = 0, hang_ups = 0, warnings = 0, reports = 0, held = 0, failures = 0,
-                  resumed = 0, terminated = 0, host_signals = 0;
+                  resumed = 0, terminated = 0, host_signals = 0, farewells = 0, restarts = 0,
+                  adopted = 0;
   };
   Counts counts;
 
   Result<std::unique_ptr<Grip>> seize(const Session& session) override;
-  Result<std::unique_ptr<Grip>> seize_again(const Session&) override {
-    return fail("nothing was begun before this world");
-  }
+  Result<std::unique_ptr<Grip>> seize_again(const Session& session) override;
 
  private:
   class WorldGrip;
@@ -74,6 +80,7 @@ class World final : public Terminator {
   static constexpr std::size_t kMostLives = 6;
   static constexpr Nanoseconds kLate = std::chrono::milliseconds(300);  // a step, at most
   static constexpr Nanoseconds kTolerance = std::chrono::seconds(1);
+  static constexpr Nanoseconds kTimeToRead = std::chrono::milliseconds(80);
 
   struct Life {
     Session session;
@@ -81,15 +88,19 @@ class World final : public Terminator {
     BootTime last_activity{};
     BootTime shown_activity{};  // in the list
     bool job_running = false;
-    bool alive = true;  // the leader
-    bool has_tty = true;
-    int survives = 0;  // 0: nothing, 1: the hang-up, 2: SIGTERM too, 3: even SIGKILL
+    bool alive = true;    // the leader
+    bool has_tty = true;  // or is there, if it never had one
+    int survives = 0;     // 0: nothing, 1: the hang-up, 2: SIGTERM too, 3: even SIGKILL
     Fault fault = none;
     BootTime disturbed_at{};  // a rule changed, or a fault was mended and its last retry is due
     // What was done and said.
     std::optional<BootTime> warned_at;
     bool announced = false;
+    std::optional<BootTime> last_words_at;  // written, or tried to
+    bool last_words_read = false;
+    std::uint64_t last_words_in = 0;  // the number of a step
     std::optional<BootTime> hung_up_at;
+    bool owed = false;  // hung up, and its end not told
     Verdict verdict_then;
     bool terminated = false;
     bool failed = false;
@@ -98,6 +109,15 @@ class World final : public Terminator {
     std::uint64_t seized_in = 0;  // the number of a step
     std::uint64_t looked_at_in = 0;
 
+    bool no_pty() const { return session.id.tty == 0; }
+    bool has_last_words() const { return !no_pty() && !verdict.messages.end.empty(); }
+    // A new daemon knows nothing of what was said and done.
+    void begin_anew() {
+      hung_up_at.reset();
+      warned_at.reset();
+      announced = failed = terminated = false;
+      said.clear();
+    }
     void disturb(BootTime until) { disturbed_at = std::max(disturbed_at, until); }
   };
   struct Host {
@@ -115,6 +135,11 @@ class World final : public Terminator {
   void pass(Nanoseconds time);
   void step();
   void step_once();
+  void turn();
+  void start_daemon(bool hands_off);
+  void take_over(const BegunEnding& begun, bool hands_off);
+  void kill_daemon();
+  void place();
   void log_in(const Op& op);
   void set_policy(Life& life, std::uint32_t how, std::uint32_t more);
   void rescan();
@@ -125,12 +150,14 @@ class World final : public Terminator {
   void check_transition(Life& life, const Transition& t);
   void check_hang_up(const Life& life);
   void check_punctuality(const Life& life);
+  void check_nothing_owed_is_forgotten();
   void break_rule(const Life& life, const std::string& rule);
   // What is true.
   std::optional<Deadline> deadline(const Life& life) const;
   static bool untouchable(const Life& life);
   bool overdue(const Life& life, BootTime at) const;
   bool shares_host(const Life& life) const;
+  bool leftover_on_host(const Life& life) const;
   std::ptrdiff_t begun_lately() const;
   Life* find(const SessionId& id);
   Life* pick(std::uint32_t who);
@@ -149,7 +176,12 @@ class World final : public Terminator {
   std::uint64_t step_number_ = 0;
   std::string violation_;
   std::vector<std::string> trace_;
-  Warden warden_;
+  struct Killed {};
+  std::optional<std::uint32_t> places_left_;  // until the daemon is killed
+  std::uint32_t down_for_ms_ = 0;
+  bool hands_off_next_ = false;
+  std::unique_ptr<EndingsBook> book_;
+  std::unique_ptr<Warden> warden_;
 };
 
 // ------------------------------------------------------------------------------ what is done to it
@@ -172,13 +204,23 @@ inline void World::apply(const Op& op) {
     case Op::cap:
       cap_ = std::array{0, 1, 2, 60}[op.how % 4];
       note(nullptr, fmt::format("cap {}", cap_));
-      warden_.set_max_per_minute(cap_);
+      warden_->set_max_per_minute(cap_);
       for (Life& l : lives_) l.disturb(now_);
       break;
     case Op::suspend:
       now_ += std::chrono::minutes(1 + op.how % 600);
       note(nullptr, "the machine slept");
       for (Life& l : lives_) l.disturb(now_);
+      break;
+    case Op::restart:
+      down_for_ms_ = op.more % 5000;
+      hands_off_next_ = op.who % 8 == 0;
+      // Between two turns, or at some place of one.
+      if (op.how % 3 == 0) {
+        kill_daemon();
+      } else {
+        places_left_ = op.how / 3 % 12;
+      }
       break;
     case Op::reload_all:
       for (Life& l : lives_) set_policy(l, op.how, op.more);
@@ -207,6 +249,7 @@ inline void World::apply(const Op& op) {
           die(*life);
           return;
         case Op::lose_tty:
+          if (life->no_pty()) return;
           note(life, "loses its tty");
           life->has_tty = false;
           return;
@@ -248,7 +291,7 @@ inline void World::step() {
   step_once();
   // A descriptor of a leader that has ended wakes the daemon.
   for (int i = 0; i < 8; ++i) {
-    const auto fds = warden_.leader_fds();
+    const auto fds = warden_->leader_fds();
     const bool ended = std::ranges::any_of(lives_, [&](const Life& l) {
       return l.hung_up_at && !l.alive && !l.terminated &&
              std::ranges::count(fds, l.session.id.leader) != 0;
@@ -260,12 +303,20 @@ inline void World::step() {
   if (wake_ && *wake_ <= now_) break_rule(lives_.front(), "asks to be called again for ever");
   for (const Life& life : lives_) check_punctuality(life);
   std::erase_if(lives_, [&](const Life& l) {
-    return !l.alive && (!l.hung_up_at || l.terminated) &&
-           std::ranges::count(listed_, l.session.id) == 0;
+    return !l.alive && !l.owed && std::ranges::count(listed_, l.session.id) == 0;
   });
 }
 
 inline void World::step_once() {
+  try {
+    turn();
+  } catch (const Killed&) {
+    kill_daemon();
+    step_once();
+  }
+}
+
+inline void World::turn() {
   ++step_number_;
   ++counts.steps;
   list_.clear();
@@ -273,7 +324,7 @@ inline void World::step_once() {
     const Life& l = *find(id);
     list_.push_back({&l.session, &l.verdict, l.shown_activity, l.job_running});
   }
-  auto result = warden_.step(now_, list_, [this](const SessionId& id) { return look(id); });
+  auto result = warden_->step(now_, list_, [this](const SessionId& id) { return look(id); });
   wake_ = result.wake;
   for (const Transition& t : result.transitions) tell(t);
 }
@@ -284,6 +335,16 @@ inline void World::tell(const Transition& t) {
     note(&life, fmt::format("-> {} ({}) {}", to_string(t.happened), to_string(t.cause), t.detail));
   }
   check_transition(life, t);
+  if (t.happened != Happened::terminated) return;
+  place();
+  warden_->told(t.session);
+  life.owed = false;
+  place();
+}
+
+// A place at which the daemon may be killed: around whatever it does or says.
+inline void World::place() {
+  if (places_left_ && (*places_left_)-- == 0) throw Killed{};
 }
 
 inline void World::rescan() {
@@ -300,10 +361,12 @@ inline void World::log_in(const Op& op) {
   Life life;
   // Few pids and addresses, so that they are reused all the time; never at the same moment.
   life.session.id = {static_cast<pid_t>(2 + op.how % 8), now_, 1 + op.who % 8};
+  // No leader of a channel has the pid of an sshd.
+  if (op.who / 8 % 8 == 0) life.session.id = {static_cast<pid_t>(20 + op.how % 8), now_, 0};
   for (const Life& l : lives_) {
     if (l.session.id == life.session.id) return;
     if (l.alive && l.session.id.leader == life.session.id.leader) return;
-    if (l.alive && l.has_tty && l.session.id.tty == life.session.id.tty) return;
+    if (!life.no_pty() && l.alive && l.has_tty && l.session.id.tty == life.session.id.tty) return;
   }
   life.session.host = static_cast<pid_t>(1 + op.more % (hosts_.size() - 1));
   if (Host& host = hosts_[static_cast<std::size_t>(life.session.host)]; !host.alive) host = {};
@@ -311,11 +374,13 @@ inline void World::log_in(const Op& op) {
   life.survives = op.more % 16 < 12 ? 0 : static_cast<int>(op.more % 4);
   if (tracing_)
     life.session.user = fmt::format("session {}-{}", life.session.id.leader, step_number_);
-  life.verdict.messages = {"warn", ""};  // no pause before the hang-up: it is tested by itself
+  life.verdict.messages = {"warn", op.more / 16 % 2 == 0 ? "" : "end"};
   lives_.push_back(std::move(life));
-  note(&lives_.back(), fmt::format("logs in, pid {}, tty {}, host {}, survives {}",
-                                   lives_.back().session.id.leader, lives_.back().session.id.tty,
-                                   lives_.back().session.host, lives_.back().survives));
+  const Life& in = lives_.back();
+  note(&in, fmt::format("logs in, pid {}, {}, host {}, survives {}{}", in.session.id.leader,
+                        in.no_pty() ? "no tty" : fmt::format("tty {}", in.session.id.tty),
+                        in.session.host, in.survives,
+                        in.has_last_words() ? ", to be told of its end" : ""));
   set_policy(lives_.back(), op.how >> 8, op.more >> 8);
   rescan();
 }
@@ -348,5 +413,6 @@ inline void World::die(Life& life) {
 
 }  // namespace idlewarden::test
 
+#include "world_daemon.h"
 #include "world_grip.h"
 #include "world_rules.h"

@@ -11,26 +11,36 @@ class World::WorldGrip final : public Grip {
   WorldGrip(World& world, Life& life)
       : world_(world), life_(life), seized_in_(world.step_number_) {}
 
-  Result<void> say(std::string_view) override {
+  Result<void> say(std::string_view text) override {
+    world_.place();
     world_.note(&life_, "is written to");
     check_fresh();
-    if (life_.fault == no_write) return fail_errno("cannot write", EAGAIN);
+    if (life_.no_pty()) return fail("it has no terminal");
+    const bool said = life_.fault != no_write;
+    if (text.contains("end")) hear_last_words(said);
+    world_.place();
+    if (!said) return fail_errno("cannot write", EAGAIN);
     return {};
   }
   Result<void> hang_up() override {
+    world_.place();
     world_.note(&life_, "is hung up");
     check_fresh();
     world_.check_hang_up(life_);
-    world_.hang_ups_.push_back(world_.now_);
+    if (!life_.has_last_words()) world_.hang_ups_.push_back(world_.now_);
+    life_.last_words_at.reset();
     if (life_.fault == no_hang_up) return fail_errno("cannot hang up", EPERM);
     ++world_.counts.hang_ups;
     life_.hung_up_at = world_.now_;
+    life_.owed = true;
     life_.verdict_then = life_.verdict;
-    life_.has_tty = false;
+    if (!life_.no_pty()) life_.has_tty = false;
     if (life_.survives == 0) world_.die(life_);
+    world_.place();
     return {};
   }
   Result<void> signal_leader(int signal) override {
+    world_.place();
     world_.note(&life_, fmt::format("gets signal {}", signal));
     if (signal == SIGCONT) return {};
     const auto& v = life_.verdict_then;
@@ -47,6 +57,7 @@ class World::WorldGrip final : public Grip {
     return {};
   }
   Result<void> signal_host(int signal) override {
+    world_.place();
     world_.note(&life_, fmt::format("has its host get signal {}", signal));
     ++world_.counts.host_signals;
     Host& host = world_.hosts_[static_cast<std::size_t>(life_.session.host)];
@@ -57,18 +68,33 @@ class World::WorldGrip final : public Grip {
     return {};
   }
   Result<void> kill_survivors() override {
+    world_.place();
     world_.note(&life_, "has its survivors killed");
+    if (world_.leftover_on_host(life_)) return fail("its connection also serves another process");
     if (!life_.verdict_then.kill_survivors) world_.break_rule(life_, "survivors were to be spared");
     if (world_.shares_host(life_)) world_.break_rule(life_, "survivors of a shared connection");
     return {};
   }
   Alive alive() override {
     const Host& host = world_.hosts_[static_cast<std::size_t>(life_.session.host)];
-    return {life_.alive, !life_.alive && host.alive && host.stuck};
+    return {life_.alive,
+            !life_.alive && host.alive && host.stuck && !world_.leftover_on_host(life_)};
   }
   int leader_fd() const noexcept override { return life_.session.id.leader; }
 
  private:
+  // From here on it counts for the cap, said or not.
+  void hear_last_words(bool said) {
+    if (world_.begun_lately() >= world_.cap_) {
+      world_.break_rule(life_, "told of its end beyond the cap");
+    }
+    world_.hang_ups_.push_back(world_.now_);
+    ++world_.counts.farewells;
+    life_.last_words_at = world_.now_;
+    life_.last_words_read = said;
+    life_.last_words_in = world_.step_number_;
+    life_.announced = life_.announced || said;
+  }
   void check_fresh() {
     if (seized_in_ != world_.step_number_) world_.break_rule(life_, "held from an earlier step");
     if (life_.looked_at_in != world_.step_number_) world_.break_rule(life_, "no second look");
@@ -89,7 +115,17 @@ inline Result<std::unique_ptr<Grip>> World::seize(const Session& session) {
   return std::make_unique<WorldGrip>(*this, *life);
 }
 
+inline Result<std::unique_ptr<Grip>> World::seize_again(const Session& session) {
+  Life* life = find(session.id);
+  if (life == nullptr) return fail("nobody ever had this identity");
+  if (life->fault == no_seizure) return fail_errno("cannot be seized", EMFILE);
+  // Without a tty nothing shows whether it was told to go: alive, it is whole.
+  if (life->alive && (life->has_tty || life->no_pty())) return fail_errno("it is whole", EBUSY);
+  return std::make_unique<WorldGrip>(*this, *life);
+}
+
 inline std::optional<Observation> World::look(const SessionId& id) {
+  place();
   Life* life = find(id);
   if (life->looked_at_in == step_number_) break_rule(*life, "looked at twice in a step");
   life->looked_at_in = step_number_;

@@ -15,7 +15,8 @@ inline std::optional<World::Deadline> World::deadline(const Life& life) const {
   const Verdict& v = life.verdict;
   std::optional<Deadline> first;
   const auto add = [&](Cause cause, BootTime since, Seconds limit) {
-    const Nanoseconds warn = std::min(Nanoseconds(v.warn), Nanoseconds(limit) / 2);
+    const Nanoseconds warn =
+        life.no_pty() ? Nanoseconds(0) : std::min(Nanoseconds(v.warn), Nanoseconds(limit) / 2);
     const BootTime at = since + limit;
     if (!first || at < first->at) first = Deadline{cause, since, at, at - warn, warn};
   };
@@ -35,6 +36,14 @@ inline bool World::shares_host(const Life& life) const {
   });
 }
 
+// Somebody whose end an earlier daemon began, and nobody goes on with. The warden does not know of
+// them; whoever looks at the processes of the connection does.
+inline bool World::leftover_on_host(const Life& life) const {
+  return std::ranges::any_of(lives_, [&](const Life& l) {
+    return &l != &life && l.session.host == life.session.host && l.alive && l.hung_up_at && !l.owed;
+  });
+}
+
 inline std::ptrdiff_t World::begun_lately() const {
   return std::ranges::count_if(hang_ups_,
                                [&](BootTime t) { return now_ - t < std::chrono::minutes(1); });
@@ -50,7 +59,14 @@ inline void World::check_hang_up(const Life& life) {
   if (untouchable(life)) break_rule(life, "ended though it must not be touched");
   if (!d || now_ < d->at) break_rule(life, "ended though it is within its limit");
   if (d && d->warn > kTolerance && !life.warned_at) break_rule(life, "ended without a warning");
-  if (begun_lately() >= cap_) break_rule(life, "ended beyond the cap");
+  if (life.has_last_words()) {
+    if (!life.last_words_at) return break_rule(life, "ended without a last message");
+    if (life.last_words_read && now_ - *life.last_words_at < kTimeToRead) {
+      break_rule(life, "no time to read the last message");
+    }
+  } else if (begun_lately() >= cap_) {
+    break_rule(life, "ended beyond the cap");
+  }
   const bool was_held = std::ranges::any_of(
       life.said, [](const auto& s) { return std::get<0>(s) == Happened::held; });
   if (d && !was_held) {
@@ -77,8 +93,10 @@ inline void World::check_transition(Life& life, const Transition& t) {
     case Happened::resumed:
       ++counts.resumed;
       if (!life.announced) break_rule(life, "resumed from nothing");
-      life.announced = false;
       life.warned_at.reset();
+      // What was done in this turn is told after it.
+      life.announced = life.last_words_in == step_number_;
+      if (!life.announced) life.last_words_at.reset();
       break;
     case Happened::would_terminate:
       ++counts.reports;
@@ -125,7 +143,7 @@ inline void World::check_punctuality(const Life& life) {
                      std::ranges::count(listed_, life.session.id) != 0;
   if (!d || !shown || !life.alive || !life.has_tty || life.fault != none) return;
   if (untouchable(life)) {
-    if (warden_.state(life.session.id) == State::warned) break_rule(life, "warned in audit");
+    if (warden_->state(life.session.id) == State::warned) break_rule(life, "warned in audit");
     const bool said = life.said.contains({Happened::would_terminate, d->cause, d->since});
     if (overdue(life, d->at) && !said) break_rule(life, "not reported in time");
     return;
@@ -134,7 +152,8 @@ inline void World::check_punctuality(const Life& life) {
     if (overdue(life, d->warn_at)) break_rule(life, "not warned in time");
     return;
   }
-  const BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
+  BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
+  if (life.last_words_at) end = std::max(end, *life.last_words_at + kTimeToRead);
   if (overdue(life, end) && begun_lately() < cap_) break_rule(life, "not ended in time");
 }
 
