@@ -153,7 +153,21 @@ void Monitor::scan(BootTime now) {
                  "some sessions without a terminal are never idle: " + problem.text());
   }
   std::ranges::move(change.ended, std::back_inserter(leaving_));
+  watch_again();
   admit(change.started);
+}
+
+// Whatever could not be watched when it was found. Until now it was never idle.
+void Monitor::watch_again() {
+  bool all = true;
+  for (auto& [id, watched] : watched_) {
+    const Session* session = watched.watched ? nullptr : parts_.table.find(id);
+    if (session == nullptr) continue;
+    watched.watched = input_.watch(*session).has_value();
+    watched.clock_floor = parts_.clock.now();
+    all = all && watched.watched;
+  }
+  if (all) clear_degraded("watch_failed");
 }
 
 // Between the scan that found a session and the moment from which its input is recorded, a key may

@@ -70,6 +70,7 @@ class Monitor {
   void read_all_again_after_a_stall(BootTime now);
   void scan(BootTime now);
   void admit(const std::vector<SessionId>& started);
+  void watch_again();
   void dismiss();
   std::optional<Error> judge_all();
   Observation observe(const Session& session, const Watched& watched, BootTime now) const;

@@ -55,6 +55,7 @@ void ConnectionMeter::sample(const ConnectionEnd& end) {
 void ConnectionMeter::sample(const ConnectionEnd& end, Entry& entry) {
   const auto measured = measure(end, entry);
   entry.unknown = !measured;
+  entry.failed = entry.failed || !measured;
   if (!measured) tell(measured.error());
 }
 
@@ -81,6 +82,8 @@ void ConnectionMeter::begin(Entry& entry, const ConnectionBytes& bytes) const {
   entry.rate_since = now;
   entry.rate_from = entry.out;
   entry.seen.since = now;
+  // What came while it could not be measured was not seen.
+  if (entry.failed) entry.seen.last_input = now;
 }
 
 void ConnectionMeter::note(Entry& entry, std::int64_t in, std::int64_t out) const {

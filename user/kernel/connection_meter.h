@@ -47,8 +47,9 @@ class ConnectionMeter {
   // At one, once more, before something is decided.
   void sample(const ConnectionEnd& end);
   // As of the last sample: last_input is when the sample was made that noticed it, and `inputs`
-  // counts those samples. While a connection cannot be measured its last input is now. Empty if it
-  // is not watched.
+  // counts those samples. While a connection cannot be measured its last input is now, and what
+  // could not be measured from the start had its last when it first could. Empty if it is not
+  // watched.
   InputSeen input(const ConnectionEnd& end) const;
 
   // What cannot be measured and why, each sentence once; emptied by the call.
@@ -65,6 +66,7 @@ class ConnectionMeter {
     BootTime rate_since{};
     std::int64_t rate_from = 0;
     bool unknown = true;
+    bool failed = false;  // at any time
     InputSeen seen;
   };
   void sample(const ConnectionEnd& end, Entry& entry);

@@ -302,6 +302,19 @@ TEST_F(MonitorTest, ACommandThatCannotBeMeasuredIsNeverIdle) {
   EXPECT_TRUE(monitor().snapshot().degraded.contains("connection_meter"));
 }
 
+TEST_F(MonitorTest, ACommandThatCouldNotBeMeasuredIsIdleSinceItCanBe) {
+  probe_.failing = true;
+  run_command();
+  for (int t = 0; t < 100; t += 2) tick_at(t);
+  probe_.bytes.written += 3;  // unseen
+  probe_.failing = false;
+  tick_at(100);
+  tick_at(109.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(112.1);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
 TEST_F(MonitorTest, ACommandThatIsGoneIsNoLongerMeasured) {
   run_command();
   tick_at(0);
@@ -369,6 +382,14 @@ TEST_F(MonitorTest, WhatCannotBeWatchedIsNeverIdle) {
   for (int t = 0; t < 100; t += 2) tick_at(t);
   EXPECT_EQ(terminator_.seized, 0);
   EXPECT_TRUE(monitor().snapshot().degraded.contains("watch_failed"));
+  // Until it can be: then its clock starts.
+  source_.refusing = false;
+  tick_at(100);
+  EXPECT_FALSE(monitor().snapshot().degraded.contains("watch_failed"));
+  tick_at(109.9);
+  EXPECT_EQ(terminator_.seized, 0);
+  tick_at(112);
+  EXPECT_EQ(terminator_.hung_up, 1);
 }
 
 TEST_F(MonitorTest, AScanThatFailsEndsNobodyAndIsTold) {
