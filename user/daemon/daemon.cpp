@@ -26,12 +26,15 @@
 #include "kernel/backends.h"
 #include "kernel/connection_meter.h"
 #include "limits/limits.h"
+#include "report/hook.h"
 #include "report/server.h"
 
 namespace idlewarden {
 namespace {
 
 constexpr std::chrono::milliseconds kLogindPatience{500};
+// For events that still wait for the hook when the daemon stops.
+constexpr std::chrono::milliseconds kHookPatience{3000};
 
 std::unexpected<StartFailure> cannot_start(const Error& error) {
   return std::unexpected(StartFailure{error});
@@ -99,6 +102,7 @@ class Daemon {
   template <class Answer>
   Result<Answer> ask(std::function<Answer()> look);
   void degrade(const std::string& reason, const std::string& sentence);
+  void tell(const Event& event);
 
   const DaemonOptions& options_;
   SystemClock clock_;
@@ -109,6 +113,7 @@ class Daemon {
   BootTime monitor_due_{};
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Reporter> reporter_;
+  HookRunner hooks_;
   std::unique_ptr<Limits> limits_;
   OpenedSource kernel_;
   LogindSessions logind_;
@@ -143,7 +148,7 @@ std::expected<void, StartFailure> Daemon::start() {
   event.type = EventType::backend_changed;
   event.time = clock_.wall();
   event.detail = to_string(kernel_.source->backend());
-  reporter_->emit(event);
+  tell(event);
   for (const BegunEnding& begun : endings_->open()) monitor_->adopt(begun);
   turn();
   sd_notifyf(0, "READY=1\nSTATUS=%s mode, %s", to_string(limits_->policy().mode).data(),
@@ -212,7 +217,7 @@ void Daemon::compose() {
                      .emit =
                          [this](const Event& event) {
                            if (event.type == EventType::terminated) gaps_->ended_one();
-                           reporter_->emit(event);
+                           tell(event);
                          },
                      .warn = [this](const std::string& text) { reporter_->warning(text); },
                      .looked =
@@ -231,6 +236,13 @@ void Daemon::degrade(const std::string& reason, const std::string& sentence) {
   } else {
     monitor_->set_degraded(reason, sentence);
   }
+}
+
+// To the hook as the policy has it now: the event may be that it was read again.
+void Daemon::tell(const Event& event) {
+  reporter_->emit(event);
+  hooks_.configure(limits_->policy().hooks);
+  hooks_.offer(event);
 }
 
 void Daemon::listen_to_logind() {
@@ -274,6 +286,7 @@ Result<void> Daemon::open_servers() {
     return ask<Snapshot>([this] {
       Snapshot snapshot = monitor_->snapshot();
       snapshot.dropped_events = reporter_->dropped_events();
+      snapshot.hook = hooks_.counts();
       return snapshot;
     });
   };
@@ -314,6 +327,7 @@ void Daemon::turn(const std::string& why_reload) {
     reload(why_reload.empty() ? changed_text(changed) : why_reload);
   }
   monitor_due_ = monitor_->tick();
+  degrade("hook", hooks_.problem());
   watch_files(began);
   loop_->watch_once(warden_->leader_fds(), [this] { turn(); });
   arm();
@@ -365,6 +379,11 @@ Result<Answer> Daemon::ask(std::function<Answer()> look) {
 void Daemon::finish() {
   sd_notify(0, "STOPPING=1");
   gaps_->finish();
+  const std::uint64_t dropped = hooks_.counts().dropped;
+  hooks_.finish(kHookPatience);
+  if (const std::uint64_t lost = hooks_.counts().dropped - dropped; lost > 0) {
+    reporter_->warning(fmt::format("{} events were not told to the hook any more", lost));
+  }
   reporter_->info("stopped; sessions are left as they are");
 }
 

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "base/trusted_program.h"
 #include "limits/match.h"
 #include "limits/policy_toml.h"
 #include "limits/policy_values.h"
@@ -66,6 +67,15 @@ Result<void> check_rules(const std::vector<Rule>& rules) {
   return {};
 }
 
+Result<void> check_hook(const Root& root, const Hooks& hooks) {
+  if (hooks.on_event.empty()) return {};
+  const auto good = check_trusted_program(root, hooks.on_event);
+  if (good) return {};
+  Error error = good.error().during("hooks.on_event").error();
+  error.where = hooks.where;
+  return std::unexpected(std::move(error));
+}
+
 Result<void> apply_overrides(const PolicyOverrides& overrides, Policy& policy) {
   if (overrides.mode) policy.mode = *overrides.mode;
   if (overrides.metrics_listen) {
@@ -109,6 +119,7 @@ Result<Policy> load_policy(const Root& root, const std::string& file,
     if (auto read = read_into(root, extra, policy); !read) return std::unexpected(read.error());
   }
   if (auto good = check_rules(policy.rules); !good) return std::unexpected(good.error());
+  if (auto good = check_hook(root, policy.hooks); !good) return std::unexpected(good.error());
   if (auto good = apply_overrides(overrides, policy); !good) return std::unexpected(good.error());
   return policy;
 }

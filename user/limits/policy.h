@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/event_type.h"
 #include "base/files.h"
 #include "base/result.h"
 #include "kernel/activity_source.h"
@@ -53,6 +54,15 @@ struct Rule {
   std::string text;  // that line
 };
 
+// A program that is run for each event.
+struct Hooks {
+  std::string on_event;           // its path, trusted (base/trusted_program.h); empty: none
+  std::vector<EventType> events;  // of these; empty: of all
+  Seconds timeout{10};
+  Where where;  // of `on_event`
+  friend bool operator==(const Hooks&, const Hooks&) = default;
+};
+
 struct Policy {
   Mode mode = Mode::audit;
   Seconds warn{60};
@@ -68,6 +78,7 @@ struct Policy {
   std::optional<Backend> backend;                                // none: auto
   std::optional<std::string> metrics_listen = "127.0.0.1:9477";  // none: no listener
   bool metrics_per_session = false;
+  Hooks hooks;
   std::vector<std::string> host_executables;  // [sessions] hosts, added to the built-in ones
   std::vector<Rule> rules;
   std::vector<Control> controls;   // for lint --against

@@ -235,6 +235,52 @@ PolicyReader::Apply PolicyReader::count(int& into) const {
   };
 }
 
+// As seconds, and no longer than `most`.
+PolicyReader::Apply PolicyReader::bounded(Seconds& into, Seconds least, Seconds most) const {
+  return [this, &into, least, most](const toml::node& node) -> Result<void> {
+    const auto value = seconds(node, least);
+    if (!value) return std::unexpected(value.error());
+    if (*value > most) return wrong(node, "is too long", "at most " + format_duration(most));
+    into = *value;
+    return {};
+  };
+}
+
+// What the path leads to is looked at when all files are read: a later one may name another.
+PolicyReader::Apply PolicyReader::program(Hooks& into) const {
+  return [this, &into](const toml::node& node) -> Result<void> {
+    const auto value = string(node);
+    if (!value) return std::unexpected(value.error());
+    const bool none = *value == "none";
+    if (!none && !value->starts_with('/')) {
+      return wrong(node, fmt::format("\"{}\" is not an absolute path", printable(*value, 60)),
+                   "a program, without arguments and without a shell; or \"none\"");
+    }
+    into.on_event = none ? "" : *value;
+    into.where = at(node.source());
+    return {};
+  };
+}
+
+PolicyReader::Apply PolicyReader::event_types(std::vector<EventType>& into) const {
+  return [this, &into](const toml::node& node) -> Result<void> {
+    into.clear();
+    auto read = each_string(node, [&](const std::string& name) -> Result<void> {
+      const auto known = std::ranges::find(all_events(), name, &EventInfo::name);
+      if (known == all_events().end()) {
+        std::vector<std::string> names;
+        for (const EventInfo& info : all_events()) names.emplace_back(info.name);
+        return fail(fmt::format("unknown event \"{}\"", printable(name, 60)),
+                    fmt::format("{}", fmt::join(names, ", ")));
+      }
+      into.push_back(known->type);
+      return {};
+    });
+    if (read && into.empty()) return wrong(node, "no event at all", "leave it out for all events");
+    return read;
+  };
+}
+
 PolicyReader::Apply PolicyReader::section(std::string name, Keys keys) const {
   return [this, name = std::move(name), keys = std::move(keys)](const toml::node& node) {
     const auto* table = node.as_table();

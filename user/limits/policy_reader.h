@@ -51,6 +51,7 @@ class PolicyReader {
   // What may stand behind a key. `into` outlives the call of apply().
   Apply flag(bool& into) const;
   Apply duration(auto& into, Seconds least = Seconds(0)) const;
+  Apply bounded(Seconds& into, Seconds least, Seconds most) const;
   Apply text(std::string& into) const;
   Apply message(std::string& into) const;
   using PatternCheck = Result<void> (*)(const std::string&);
@@ -61,6 +62,8 @@ class PolicyReader {
   Apply hours(std::vector<Hours>& into) const;
   Apply limit(Rule& into) const;
   Apply count(int& into) const;
+  Apply program(Hooks& into) const;
+  Apply event_types(std::vector<EventType>& into) const;
   Apply section(std::string name, Keys keys) const;
   template <class T>
   Apply choice(T& into, std::vector<std::pair<std::string, T>> values) const;

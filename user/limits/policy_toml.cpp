@@ -161,6 +161,10 @@ PolicyReader::Keys PolicyReader::top_level() {
                                            return {};
                                          }},
                                         {"per_session", flag(policy_.metrics_per_session)}})},
+      {"hooks",
+       section("[hooks]", {{"on_event", program(policy_.hooks)},
+                           {"events", event_types(policy_.hooks.events)},
+                           {"timeout", bounded(policy_.hooks.timeout, Seconds(1), Seconds(300))}})},
       {"sessions", section("[sessions]", {{"hosts", absolute_paths(policy_.host_executables)}})},
       {"rule", tables("[[rule]]", &PolicyReader::rule)},
       {"control", tables("[[control]]", &PolicyReader::control)},

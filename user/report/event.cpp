@@ -2,7 +2,6 @@
 #include "report/event.h"
 
 #include <fmt/format.h>
-#include <syslog.h>
 
 #include <utility>
 
@@ -13,20 +12,6 @@ namespace idlewarden {
 namespace {
 
 using enum EventType;
-
-constexpr std::array<EventInfo, 11> kEvents{{
-    {session_started, "session_started", "cf8ebcaf2c0949a4b627407f7ad05d91", LOG_INFO},
-    {warned, "warned", "56b19668dd164e90b6d583017ce27d10", LOG_NOTICE},
-    {resumed, "resumed", "5bf9280b84ad4964bcf8eed456a42ad1", LOG_INFO},
-    {would_terminate, "would_terminate", "5b359ac298dc440f97b14e276281cb06", LOG_WARNING},
-    {terminated, "terminated", "0c47ea9f01af4400b132ea3e92548943", LOG_NOTICE},
-    {terminate_failed, "terminate_failed", "bff8f7ed857d436fbf6aab17fbd50b4e", LOG_ERR},
-    {session_ended, "session_ended", "98ab736445394e8c99db7d06480dee2c", LOG_INFO},
-    {held, "held", "580e550a2b40496685e305aa0d9d8b9c", LOG_WARNING},
-    {config_reloaded, "config_reloaded", "9eb2714d08174649adc8d13db91b00c8", LOG_NOTICE},
-    {config_rejected, "config_rejected", "44407dd81853457394ced12bfee6806d", LOG_ERR},
-    {backend_changed, "backend_changed", "1678d848c184414cb76e8bb3fcc4b480", LOG_NOTICE},
-}};
 
 // "alice on pts/3 (ssh from 10.0.0.7)", "alice on pts/3 in web (ssh from 10.0.0.7)"
 std::string who(const Event& e) {
@@ -75,28 +60,13 @@ std::string detail_or(const Event& e, std::string_view otherwise) {
 
 }  // namespace
 
-const std::array<EventInfo, 11>& all_events() {
-  return kEvents;
-}
-
-const EventInfo& info_of(EventType type) {
-  for (const EventInfo& info : kEvents) {
-    if (info.type == type) return info;
-  }
-  std::unreachable();
-}
-
-std::string_view to_string(EventType type) {
-  return info_of(type).name;
-}
-
-std::string to_json_line(const Event& event) {
+nlohmann::ordered_json to_json(const Event& event) {
   std::optional<double> idle = event.idle_seconds;
   if (idle) idle = to_ms_precision(*idle);
   std::optional<double> lateness = event.lateness_seconds;
   if (lateness) lateness = to_ms_precision(*lateness);
   const std::string source = file_line(event.source);
-  return dump({
+  return {
       {"event", to_string(event.type)},
       {"time", rfc3339(event.time)},
       {"session", text_or_null(event.session)},
@@ -112,7 +82,11 @@ std::string to_json_line(const Event& event) {
       {"decided_by", text_or_null(event.decided_by)},
       {"source", text_or_null(source, kSentenceLimit)},
       {"detail", text_or_null(event.detail, kSentenceLimit)},
-  });
+  };
+}
+
+std::string to_json_line(const Event& event) {
+  return dump(to_json(event));
 }
 
 std::string to_human_line(const Event& e) {

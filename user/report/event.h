@@ -2,41 +2,16 @@
 // What happened, for people and machines: one record, one JSON line, one journal entry.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "base/clock.h"
+#include "base/event_type.h"
 #include "limits/limit.h"
 
 namespace idlewarden {
-
-enum class EventType {
-  session_started,
-  warned,
-  resumed,
-  would_terminate,
-  terminated,
-  terminate_failed,
-  session_ended,
-  held,
-  config_reloaded,
-  config_rejected,
-  backend_changed,
-};
-
-// The one table of all event types.
-struct EventInfo {
-  EventType type;
-  std::string_view name;
-  std::string_view message_id;  // MESSAGE_ID, systemd.journal-fields(7): fixed for ever
-  int priority;                 // syslog(3): LOG_ERR to LOG_INFO
-};
-const std::array<EventInfo, 11>& all_events();
-const EventInfo& info_of(EventType type);
-std::string_view to_string(EventType type);
 
 // Text members are raw; they are made printable when the event is rendered.
 struct Event {
@@ -59,7 +34,9 @@ struct Event {
 };
 
 // One JSON object; every member is always there, null where it does not apply. Valid UTF-8 whatever
-// the event holds. No newline at the end.
+// the event holds.
+nlohmann::ordered_json to_json(const Event& event);
+// The same on one line, without a newline at the end.
 std::string to_json_line(const Event& event);
 // "would end alice on pts/3 (ssh from 10.0.0.7): idle 10m, limit 10m by /etc/ssh/sshd_config:12"
 std::string to_human_line(const Event& event);

@@ -144,6 +144,17 @@ void add_events(Exposition& out, const Snapshot& s) {
               static_cast<double>(s.dropped_events));
 }
 
+void add_hook(Exposition& out, const HookCounts& hook) {
+  MetricFamily& runs = out.family("hook_runs_total", "Runs of the program that is told of events.",
+                                  MetricType::Counter);
+  Exposition::add_counter(runs, {{"result", "ok"}}, static_cast<double>(hook.ok));
+  Exposition::add_counter(runs, {{"result", "failed"}}, static_cast<double>(hook.failed));
+  Exposition::add_counter(runs, {{"result", "timeout"}}, static_cast<double>(hook.timed_out));
+  out.counter("hook_events_dropped_total",
+              "Events that the program was not told of: too many waited for it.",
+              static_cast<double>(hook.dropped));
+}
+
 void add_work(Exposition& out, const Snapshot& s) {
   const Counters& c = s.counters;
   out.histogram("termination_lateness_seconds", "From a session's deadline to its observed end.",
@@ -201,6 +212,7 @@ std::string metrics_text(const Snapshot& snapshot) {
   add_daemon(out, snapshot);
   add_sessions(out, snapshot);
   add_events(out, snapshot);
+  add_hook(out, snapshot.hook);
   add_work(out, snapshot);
   add_per_session(out, snapshot);
   std::ranges::move(process_metrics(snapshot.wall, snapshot.now),

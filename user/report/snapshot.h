@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "enforce/warden.h"
 #include "limits/limit.h"
+#include "report/hook.h"
 #include "sessions/session.h"
 
 namespace idlewarden {
@@ -60,6 +61,7 @@ struct Snapshot {
   std::uint64_t inputs = 0;                     // totals over live and ended sessions
   std::uint64_t replies = 0;
   std::uint64_t dropped_events = 0;  // Reporter::dropped_events()
+  HookCounts hook;
   Counters counters;
 };
 

@@ -47,6 +47,9 @@ listen = "[::1]:9999"
 per_session = true
 [sessions]
 hosts = ["/opt/ssh/sshd"]
+[hooks]
+events = ["terminated", "held"]
+timeout = "1m"
 [[rule]]
 name = "contractors"
 match = { users = ["c-*"], groups = ["contractors"], addresses = ["10.0.0.0/8", "!10.1.0.0/16"], hosts = [], ttys = ["pts/*"], kinds = ["ssh", "ssh-nopty"], hours = "Mo-Fr 08:00-18:00" }
@@ -77,6 +80,8 @@ name = "rest"
   EXPECT_EQ(policy->metrics_listen, "[::1]:9999");
   EXPECT_TRUE(policy->metrics_per_session);
   EXPECT_THAT(policy->host_executables, ElementsAre("/opt/ssh/sshd"));
+  EXPECT_THAT(policy->hooks.events, ElementsAre(EventType::terminated, EventType::held));
+  EXPECT_EQ(policy->hooks.timeout, Seconds(60));
   ASSERT_EQ(policy->rules.size(), 3U);
   const Rule& rule = policy->rules[0];
   EXPECT_EQ(rule.name, "contractors");
@@ -93,13 +98,13 @@ name = "rest"
   EXPECT_THAT(rule.jobs, ElementsAre("rsync", "ansible-playboo"));  // as the kernel cuts it
   EXPECT_EQ(rule.max_session, Seconds(43200));
   EXPECT_TRUE(rule.kill_survivors);
-  EXPECT_EQ(rule.where.line, 24);
+  EXPECT_EQ(rule.where.line, 27);
   EXPECT_EQ(rule.text, "limit = \"10m\"");
   EXPECT_EQ(policy->rules[1].name, "rule 2");
   EXPECT_EQ(policy->rules[1].limit, RuleLimit(Never{}));
   EXPECT_EQ(policy->rules[1].match.hours.size(), 2U);
   EXPECT_EQ(policy->rules[2].limit, RuleLimit(Derived{}));
-  EXPECT_EQ(policy->rules[2].where.line, 33);
+  EXPECT_EQ(policy->rules[2].where.line, 36);
   EXPECT_EQ(policy->rules[2].text, "[[rule]]");
 }
 
@@ -169,6 +174,15 @@ TEST(Policy, RefusesWrongTypesAndRanges) {
            "[metrics]\nlisten = \"example.org:1\"",
            "[sessions]\nhosts = \"/usr/sbin/sshd\"",
            "[sessions]\nhosts = [\"sshd\"]",
+           "hooks = \"/bin/true\"",
+           "[hooks]\non_event = [\"/bin/true\"]",
+           "[hooks]\non_event = \"true\"",
+           "[hooks]\non_event = \"\"",
+           "[hooks]\nevents = \"terminated\"",
+           "[hooks]\nevents = [\"ended\"]",
+           "[hooks]\nevents = []",
+           "[hooks]\ntimeout = \"0s\"",
+           "[hooks]\ntimeout = \"301s\"",
            "rule = 1",
            "rule = [1]",
            "[rule]\nname = \"x\"",
@@ -211,6 +225,29 @@ TEST(Policy, AcceptsWhatIsUsual) {
         "[[rule]]\nmatch = { addresses = [\"10.0.0.1\", \"10.0.0.2\", \"10.0.0.3\"] }"}) {
     EXPECT_EQ(error_of(text), "loaded") << text;
   }
+}
+
+// The tree's owner counts as its root, so that this needs none.
+TEST(Policy, AHookIsAProgramThatNobodyElseCanReplace) {
+  const test::TempDir dir;
+  dir.file("opt/notify", "#!/bin/sh\n", 0755);
+  const auto with_hook = [&](const std::string& line) {
+    dir.file("p.toml", "\n[hooks]\n" + line);
+    const auto policy = load_policy(Root(dir.path()), "/p.toml");
+    return policy ? "loaded " + policy->hooks.on_event : policy.error().text();
+  };
+  EXPECT_EQ(with_hook("on_event = \"/opt/notify\""), "loaded /opt/notify");
+  EXPECT_EQ(with_hook("on_event = \"none\""), "loaded ");
+  EXPECT_EQ(with_hook("on_event = \"/opt/missing\""),
+            "/p.toml:3:12: hooks.on_event: cannot find /opt/missing: No such file or directory");
+  EXPECT_EQ(with_hook("on_event = \"/opt\""),
+            "/p.toml:3:12: hooks.on_event: /opt is not a regular file");
+  std::filesystem::permissions(dir.path() + "/opt/notify", std::filesystem::perms(0775));
+  EXPECT_EQ(with_hook("on_event = \"/opt/notify\""),
+            "/p.toml:3:12: hooks.on_event: /opt/notify can be written by others than root "
+            "(chmod go-w)");
+  EXPECT_THAT(with_hook("events = [\"ended\"]"),
+              HasSubstr("unknown event \"ended\" (session_star"));
 }
 
 TEST(Policy, RulesThatCannotBeReached) {
