@@ -35,8 +35,8 @@ constexpr std::array<std::string_view, 14> kHelp{
     "  u  user        t  terminal              m  limit, the shortest first",
     "  r  the other way round",
     "Filter",
-    "  /  type words: a session must have each of them in its user, terminal,",
-    "     address or state. Enter keeps the filter, Escape drops it.",
+    "  /  type words: each of them must stand somewhere in a session's line.",
+    "     Enter keeps the filter, Escape drops it.",
     "  c  drop the filter",
     "Move",
     "  arrows, j k  a line      Page Up/Down, space b  a page      Home End, g G",
@@ -271,6 +271,7 @@ std::size_t add_table(Writer& out, const TopInput& input, TopState& state, const
     for (std::size_t i = state.first; i < end; ++i) {
       out.lines.push_back(painted(table.line(*sessions[i]), *sessions[i]));
     }
+    if (sessions.empty()) out.add("no session matches the filter");
   }
   if (bounded) {
     out.lines.resize(static_cast<std::size_t>(frame.height - 1));
@@ -282,8 +283,8 @@ std::size_t add_table(Writer& out, const TopInput& input, TopState& state, const
 }  // namespace
 
 bool matches(const SessionLine& session, const std::string& filter) {
-  const std::string all =
-      lower(session.user + "\n" + session.tty + "\n" + session.from + "\n" + session.state);
+  const std::string all = lower(session.user + "\n" + session.tty + "\n" + session.from + "\n" +
+                                session.state + "\n" + session.program + "\n" + session.set_by);
   return std::ranges::all_of(split(lower(filter), ' '), [&](const std::string& word) {
     return all.find(word) != std::string::npos;
   });
@@ -295,6 +296,8 @@ std::vector<const SessionLine*> arranged(const std::vector<SessionLine>& session
   for (const SessionLine& s : sessions) {
     if (state.filter.empty() || matches(s, state.filter)) kept.push_back(&s);
   }
+  // Those that are alike stand by their terminals, whichever way round.
+  std::ranges::stable_sort(kept, {}, [](const SessionLine* s) { return tty_order(s->tty); });
   std::ranges::stable_sort(kept, [&](const SessionLine* a, const SessionLine* b) {
     return state.reversed ? before(*b, *a, state.sort) : before(*a, *b, state.sort);
   });

@@ -33,7 +33,7 @@ enum class Wish { stay, quit };
 // `page`: how many sessions the screen shows at a time.
 Wish press(TopState& state, const KeyPress& pressed, std::size_t page);
 
-// A session matches a word that stands in its user, tty, address or state, in any case of ASCII.
+// A session matches a word that stands in its line, times and limit aside, in any case of ASCII.
 bool matches(const SessionLine& session, const std::string& filter);
 // Those that match, in order.
 std::vector<const SessionLine*> arranged(const std::vector<SessionLine>& sessions,

@@ -226,7 +226,7 @@ TEST(TopSort, ByEveryKeyAndBack) {
   EXPECT_FALSE(state.reversed);
 }
 
-TEST(TopFilter, FindsUserTtyAddressAndState) {
+TEST(TopFilter, FindsWhatStandsInTheLine) {
   const TopInput input = small_input();
   const auto found = [&](const std::string& filter) { return users(input, {.filter = filter}); };
   EXPECT_THAT(found(""), SizeIs(3));
@@ -235,7 +235,26 @@ TEST(TopFilter, FindsUserTtyAddressAndState) {
   EXPECT_THAT(found("10.0.0"), ElementsAre("alice"));
   EXPECT_THAT(found("expired"), ElementsAre("bob"));
   EXPECT_THAT(found("pts active"), ElementsAre("alice"));
-  EXPECT_THAT(found("vim"), SizeIs(0));
+  EXPECT_THAT(found("TOP"), ElementsAre("bob"));
+  EXPECT_THAT(found("50-idle.conf"), ElementsAre("bob"));
+  EXPECT_THAT(found("nobody"), SizeIs(0));
+  TopState state{.filter = "nobody"};
+  EXPECT_THAT(shown(input, state, {.width = 80, .height = 8}),
+              HasSubstr("\nno session matches the filter\n"));
+}
+
+TEST(TopSort, ThoseThatAreAlikeStandByTheirTerminals) {
+  TopInput input = small_input();
+  input.view.sessions.resize(1);
+  input.view.sessions.resize(3, input.view.sessions.front());
+  const char* const ttys[] = {"pts/10", "pts/9", "pts/2"};
+  for (std::size_t i = 0; i < 3; ++i) input.view.sessions[i].tty = ttys[i];
+  for (const bool reversed : {false, true}) {
+    std::vector<std::string> order;
+    TopState state{.sort = SortBy::user, .reversed = reversed};
+    for (const SessionLine* s : arranged(input.view.sessions, state)) order.push_back(s->tty);
+    EXPECT_THAT(order, ElementsAre("pts/2", "pts/9", "pts/10"));
+  }
 }
 
 TEST(TopFilter, IsTypedChangedKeptAndDropped) {
