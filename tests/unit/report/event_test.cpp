@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -30,6 +31,19 @@ TEST(EventTable, HasOneUniqueIdPerTypeInTheOrderOfTheEnum) {
   }
   EXPECT_EQ(ids.size(), all_events().size());
   EXPECT_EQ(names.size(), all_events().size());
+}
+
+// From the top of the source tree, where CTest runs this.
+TEST(EventTable, EachTypeHasItsTextInTheJournalsCatalog) {
+  std::multiset<std::string> ids;
+  std::ifstream catalog("scripts/packaging/idlewarden.catalog");
+  for (std::string line; std::getline(catalog, line);) {
+    if (line.starts_with("-- ")) ids.insert(line.substr(3));
+  }
+  EXPECT_EQ(ids.size(), all_events().size());
+  for (const EventInfo& info : all_events()) {
+    EXPECT_EQ(ids.count(std::string(info.message_id)), 1U) << info.name;
+  }
 }
 
 TEST(JsonLine, HasEveryMemberInAFixedOrder) {

@@ -51,6 +51,7 @@ TEST(Metrics, CountersStartAtZero) {
   for (const char* name :
        {"idlewarden_inputs_total", "idlewarden_ignored_replies_total",
         "idlewarden_scan_failures_total", "idlewarden_events_dropped_total",
+        "idlewarden_hook_runs_total{result=\"ok\"}", "idlewarden_hook_events_dropped_total",
         "idlewarden_policy_reloads_total{result=\"success\"}",
         "idlewarden_policy_reloads_total{result=\"failure\"}",
         "idlewarden_termination_lateness_seconds_count",
@@ -68,6 +69,7 @@ TEST(Metrics, ShowTheSnapshot) {
   s.inputs = 12345678901;
   s.replies = 7;
   s.dropped_events = 2;
+  s.hook = {.ok = 4, .failed = 5, .timed_out = 6, .dropped = 8};
   s.degraded["pins"] = "bpffs is not mounted";
   s.counters.transitions["terminated"][{"tmout", "ssh"}] = 3;
   s.counters.lateness.observe(0.04);
@@ -89,6 +91,10 @@ TEST(Metrics, ShowTheSnapshot) {
       {"idlewarden_session_idle_seconds_count", "3"},
       {"idlewarden_events_total{event=\"terminated\",decided_by=\"tmout\",kind=\"ssh\"}", "3"},
       {"idlewarden_events_dropped_total", "2"},
+      {"idlewarden_hook_runs_total{result=\"ok\"}", "4"},
+      {"idlewarden_hook_runs_total{result=\"failed\"}", "5"},
+      {"idlewarden_hook_runs_total{result=\"timeout\"}", "6"},
+      {"idlewarden_hook_events_dropped_total", "8"},
       {"idlewarden_termination_lateness_seconds_bucket{le=\"0.1\"}", "1"},
       {"idlewarden_termination_lateness_seconds_bucket{le=\"0.5\"}", "2"},
       {"idlewarden_termination_lateness_seconds_bucket{le=\"5\"}", "2"},
