@@ -5,7 +5,19 @@
 namespace idlewarden::test {
 namespace {
 
-class Activity : public Scaled {};
+class Activity : public Scaled {
+ protected:
+  // Types into the one until the other has ended, and once more.
+  static void type_until_the_end(SshLogin& active, SshLogin& idle) {
+    const auto until = std::chrono::steady_clock::now() + patience(18s);
+    bool ended = false;
+    while (!ended && std::chrono::steady_clock::now() < until) {
+      ended = !idle.terminal().running();
+      active.terminal().type("x");
+      ASSERT_FALSE(active.terminal().wait_end(2s));
+    }
+  }
+};
 INSTANTIATE_TEST_SUITE_P(Backends, Activity, testing::ValuesIn(backends()), backend_name);
 
 TEST_P(Activity, OneKeyEveryThreeSecondsKeepsASession) {
@@ -49,10 +61,7 @@ TEST_P(Activity, AnActiveSessionBesideAnIdleOneStays) {
   MonitorProcess monitor(watching(kEnforce));
   SshLogin active(server, account);
   SshLogin idle(server, bob);
-  for (int i = 0; i < 8; ++i) {
-    active.terminal().type("x");
-    ASSERT_FALSE(active.terminal().wait_end(2s)) << monitor.log();
-  }
+  type_until_the_end(active, idle);
   EXPECT_FALSE(idle.terminal().running()) << monitor.log();
   const auto ended = monitor.events("terminated");
   ASSERT_EQ(ended.size(), 1U);
@@ -65,10 +74,7 @@ TEST_P(Activity, OneSessionOfASharedConnectionIsEndedAlone) {
   MonitorProcess monitor(watching(kEnforce));
   SshLogin active(server, account, {"-o", "ControlMaster=yes", "-o", control});
   SshLogin idle(server, account, {"-o", "ControlMaster=no", "-o", control});
-  for (int i = 0; i < 9; ++i) {
-    active.terminal().type("x");
-    ASSERT_FALSE(active.terminal().wait_end(2s)) << monitor.log();
-  }
+  type_until_the_end(active, idle);
   EXPECT_FALSE(idle.terminal().running()) << monitor.log();
   EXPECT_EQ(monitor.events("terminated").size(), 1U);
   EXPECT_TRUE(monitor.events("terminate_failed").empty()) << monitor.log();

@@ -30,7 +30,7 @@ TEST_P(Stalled, WhoTypedMeanwhileStaysAndWhoDidNotIsEnded) {
   monitor.process().signal(SIGCONT);
 
   // Two seconds are given to whatever waited to be read.
-  ASSERT_TRUE(idle.terminal().wait_end(3s + lateness_allowed())) << monitor.log();
+  ASSERT_TRUE(idle.terminal().ends_within(3s + lateness_allowed())) << monitor.log();
   EXPECT_GE(seconds(*idle.terminal().ended_at() - resumed), 1.9);
   EXPECT_TRUE(active.terminal().running()) << monitor.log();
   const auto ended = monitor.wait_event("terminated", 5s);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
@@ -82,9 +83,18 @@ void Crowd::expect_all_active_after(const std::map<std::string, std::string>& ke
     EXPECT_GE(before[who], 3.5) << who << " was not idle, so nothing is proven";
     session(who).terminal().type(bytes);
   }
-  std::this_thread::sleep_for(1500ms);  // the sampler's next scan
-  auto after = idle_times();
-  const double since = seconds(std::chrono::steady_clock::now() - typed);
+  // Whose key is not seen grows idle as fast as the time goes by, so nobody becomes active late.
+  std::map<std::string, double> after;
+  double since = 0;
+  const auto counts = [&](const auto& person) {
+    return after.contains(person.first) && after[person.first] <= since + 1;
+  };
+  const auto until = typed + patience(1500ms);
+  do {
+    std::this_thread::sleep_for(250ms);
+    after = idle_times();  // the sampler's next scan may be to come
+    since = seconds(std::chrono::steady_clock::now() - typed);
+  } while (!std::ranges::all_of(keys, counts) && std::chrono::steady_clock::now() < until);
   for (const auto& [who, bytes] : keys) {
     ASSERT_TRUE(after.contains(who)) << who << "\n" << monitor_.log();
     EXPECT_LE(after[who], since + 1) << who << " typed and counts as idle";

@@ -38,7 +38,7 @@ TEST_P(Doors, Dropbear) {
   EXPECT_GT(session["remote_port"].get<int>(), 1023);
   EXPECT_FALSE(session["host_pid"].is_null());
   expect_a_key_counts_and_silence_ends(monitor, session, client);
-  EXPECT_TRUE(client.wait_end(5s)) << client.output();
+  EXPECT_TRUE(client.ends_within(5s)) << client.output();
   EXPECT_EQ(monitor.events("session_started").size(), 1U);
 }
 
@@ -111,7 +111,7 @@ TEST_P(Doors, Telnet) {
   EXPECT_EQ(session["user"], account.name);
   EXPECT_EQ(session["remote_addr"], "127.0.0.1");
   expect_a_key_counts_and_silence_ends(monitor, session, client);
-  EXPECT_TRUE(client.wait_end(5s)) << client.output();
+  EXPECT_TRUE(client.ends_within(5s)) << client.output();
   EXPECT_EQ(monitor.events("session_started").size(), 1U);
 }
 
@@ -146,8 +146,8 @@ TEST_P(Doors, HostsThatThePolicyNames) {
   }
   EXPECT_EQ(kind_of,
             (std::map<std::string, std::string>{{account.name, "ssh"}, {bob.name, "dropbear"}}));
-  EXPECT_TRUE(login.terminal().wait_end(ended_within() + 10s)) << monitor.log();
-  EXPECT_TRUE(client.wait_end(10s)) << monitor.log();
+  EXPECT_TRUE(login.terminal().ends_within(ended_within() + 10s)) << monitor.log();
+  EXPECT_TRUE(client.ends_within(10s)) << monitor.log();
   EXPECT_TRUE(unwatched.terminal().running());
   EXPECT_EQ(events_up_to(monitor, "terminated", 2), 2U) << monitor.log();
 }

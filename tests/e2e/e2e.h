@@ -18,7 +18,8 @@ namespace idlewarden::test {
 // without trampolines and kprobes has.
 std::vector<std::string> backends();
 
-// How late an end may be seen. Emulated machines ($IDLEWARDEN_SLOW is set) are given more.
+// How late an end may be seen. How late it is on an emulated machine ($IDLEWARDEN_SLOW is set)
+// tells nothing: there it is to come, and never early.
 std::chrono::milliseconds lateness_allowed();
 
 inline double seconds(std::chrono::steady_clock::duration d) {

@@ -21,7 +21,7 @@ TEST(PlainSshd, LeavesAnIdleResponsiveClientForEver) {
 TEST_P(HowTo, IdleAtThePromptIsEndedOnTime) {
   MonitorProcess monitor(watching(kEnforce));
   SshLogin login(server, account);
-  ASSERT_TRUE(login.terminal().wait_end(10s + 15s)) << monitor.log();
+  ASSERT_TRUE(login.terminal().ends_within(10s + 15s)) << monitor.log();
   const auto end = *login.terminal().ended_at();
   // The session began between these two.
   EXPECT_GE(seconds(end - login.asked()), 10.0);
@@ -52,7 +52,7 @@ class HowToForeground : public HowTo {
     if (*foreground.shows != '\0') {
       ASSERT_TRUE(login.terminal().wait_for(foreground.shows, 10s)) << login.terminal().output();
     }
-    ASSERT_TRUE(login.terminal().wait_end(10s + 15s)) << monitor.log();
+    ASSERT_TRUE(login.terminal().ends_within(10s + 15s)) << monitor.log();
     const double idle = seconds(*login.terminal().ended_at() - login.last_key());
     // The sampler knows the last key to one scan, and rounds it towards the user.
     const double late = seconds(lateness_allowed()) + (GetParam() == "sampler" ? 1.1 : 0);
@@ -91,7 +91,7 @@ TEST_P(Tmout, EndsASessionThatSitsInVim) {
   MonitorProcess monitor(watching("mode = \"enforce\"\nwarn = \"0s\"\n"));
   SshLogin login(server, account);
   login.command("vim.tiny /etc/hostname || vi /etc/hostname");
-  ASSERT_TRUE(login.terminal().wait_end(8s + 15s)) << monitor.log();
+  ASSERT_TRUE(login.terminal().ends_within(8s + 15s)) << monitor.log();
   const double idle = seconds(*login.terminal().ended_at() - login.last_key());
   EXPECT_GE(idle, 8.0);
   EXPECT_LE(idle, 8.0 + seconds(lateness_allowed()) + (GetParam() == "sampler" ? 1.1 : 0));

@@ -21,7 +21,7 @@ class Inner : public AnyDoor {
   static pid_t shell_pid(SshLogin& login, const std::string& mark) {
     login.command("echo " + mark + "=$$;");
     const std::regex said(mark + "=([0-9]+)");
-    const auto until = std::chrono::steady_clock::now() + 20s;
+    const auto until = std::chrono::steady_clock::now() + patience(20s);
     std::smatch found;
     std::string output;
     do {
@@ -118,7 +118,7 @@ TEST_P(Inner, TerminalsBelongToTheLoginThatShowsThem) {
 
   for (Person& person : people) {
     SCOPED_TRACE(person.program->command);
-    EXPECT_TRUE(person.login->terminal().wait_end(ended_within() + 5s)) << monitor.log();
+    EXPECT_TRUE(person.login->terminal().ends_within(ended_within() + 5s)) << monitor.log();
   }
   EXPECT_GE(seconds(std::chrono::steady_clock::now() - last_key), seconds(limit_));
   EXPECT_EQ(events_up_to(monitor, "session_ended", people.size()), people.size());
@@ -127,7 +127,7 @@ TEST_P(Inner, TerminalsBelongToTheLoginThatShowsThem) {
   EXPECT_TRUE(monitor.sessions()["sessions"].empty()) << monitor.sessions();
   for (const Person& person : people) {
     // The hang-up is handed on: from the login's shell to sudo, from there to its shell.
-    const auto until = std::chrono::steady_clock::now() + 10s;
+    const auto until = std::chrono::steady_clock::now() + patience(10s);
     while (person.program->outlives == false && is_alive(person.inner_shell) &&
            std::chrono::steady_clock::now() < until) {
       std::this_thread::sleep_for(50ms);
@@ -156,7 +156,7 @@ TEST_P(Inner, TwoPeopleAtOneTmuxAreTwoSessions) {
   MonitorProcess monitor(watching());
   EXPECT_EQ(events_up_to(monitor, "session_started", 2), 2U) << monitor.log();
   while (watching_only.terminal().running() &&
-         std::chrono::steady_clock::now() < typing.last_key() + 40s) {
+         std::chrono::steady_clock::now() < typing.last_key() + patience(40s)) {
     typing.terminal().type("x");
     watching_only.terminal().wait_end(2s);
   }
@@ -168,7 +168,7 @@ TEST_P(Inner, TwoPeopleAtOneTmuxAreTwoSessions) {
   ASSERT_EQ(left.size(), 1U) << left.dump(2);
   EXPECT_EQ(left[0]["user"], account.name);
   // It lives on without anybody, too.
-  EXPECT_TRUE(typing.terminal().wait_end(ended_within() + 5s)) << monitor.log();
+  EXPECT_TRUE(typing.terminal().ends_within(ended_within() + 5s)) << monitor.log();
   EXPECT_TRUE(is_alive(inner_shell));
   EXPECT_EQ(monitor.events("session_started").size(), 2U) << monitor.log();
   if (is_alive(inner_shell)) ::kill(inner_shell, SIGKILL);

@@ -133,7 +133,7 @@ TEST_P(Killed, AndStartedAgainInAuditMode) {
   const auto told = monitor.wait_event("terminate_failed", 5s);
   ASSERT_FALSE(told.is_null()) << monitor.log();
   EXPECT_TRUE(wait_until([&] { return !owed(); }, 2s));
-  std::this_thread::sleep_for(2 * kGrace + lateness_allowed());
+  std::this_thread::sleep_for(2 * kGrace + 1s);
   EXPECT_TRUE(lives());
   EXPECT_FALSE(told_to_end());
   EXPECT_TRUE(monitor.events("terminated").empty());

@@ -23,7 +23,7 @@ class Mux : public Scaled {
   }
   // Types into `active` until somebody is ended and a while longer; then it must still answer.
   void expect_undisturbed(const MonitorProcess& monitor, SshLogin& active) {
-    const auto until = std::chrono::steady_clock::now() + 60s;
+    const auto until = std::chrono::steady_clock::now() + patience(60s);
     int rounds_after = 0;
     while (rounds_after < 3 && std::chrono::steady_clock::now() < until) {
       active.terminal().type("x");

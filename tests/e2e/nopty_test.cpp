@@ -56,7 +56,8 @@ class NoPty : public testing::Test {
   }
   // The session whose program this is, once it is known; null on a timeout.
   static Json session(const MonitorProcess& monitor, const std::string& program) {
-    for (int i = 0; i < 150; ++i) {
+    for (const auto until = std::chrono::steady_clock::now() + patience(15s);
+         std::chrono::steady_clock::now() < until;) {
       const Json all = monitor.sessions();
       for (const Json& s : all["sessions"]) {
         if (s["foreground"].is_string() ? s["foreground"] == program : program.empty()) return s;
@@ -310,7 +311,8 @@ TEST_F(NoPty, ChannelsOfOneConnectionShareItsInput) {
   PipedProcess idle(ssh("exec tac", {"-o", control}));
   SshLogin terminal(server, account, {"-o", control});
   ASSERT_FALSE(session(monitor, "tac").is_null()) << monitor.log();
-  for (int i = 0; i < 9; ++i) {
+  const auto until = std::chrono::steady_clock::now() + patience(18s);
+  while (terminal.terminal().running() && std::chrono::steady_clock::now() < until) {
     used.tell("x");
     std::this_thread::sleep_for(2s);
   }

@@ -54,7 +54,7 @@ DropbearServer::DropbearServer(const std::string& executable) : port_(free_port(
                                                          "127.0.0.1:" + std::to_string(port_), "-r",
                                                          host_key, "-P", dir_.path() + "/pid"},
                                 dir_.path() + "/log");
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + patience(20s);
   while (!is_listening(port_)) {
     if (!process_->running() || std::chrono::steady_clock::now() > until) {
       throw std::runtime_error("dropbear did not start: " + log());

@@ -3,12 +3,16 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <stdexcept>
 #include <utility>
 
+#include "support/confinement.h"
+
 namespace idlewarden::test {
+namespace fs = std::filesystem;
 
 std::string binary() {
   const char* from_environment = std::getenv("IDLEWARDEN_BINARY");
@@ -30,21 +34,33 @@ MonitorProcess::MonitorProcess(const MonitorOptions& options) : environment_(opt
   }
   argv.insert(argv.end(), options.more.begin(), options.more.end());
   argv_ = std::move(argv);
+  writable_ = {dir_.path()};
+  for (const std::string& more : {options.pin_dir, options.state_dir}) {
+    if (more != "none") writable_.push_back(fs::path(more).parent_path());
+  }
   dir_.file("events", "");
   start();
 }
 
 void MonitorProcess::start() {
   const std::size_t before = events("backend_changed").size();
-  process_ = std::make_unique<Process>(argv_, dir_.path() + "/log", environment_);
+  const auto unit = confining_unit();
+  std::optional<ConfinedService> service;
+  if (unit) service.emplace(*unit, argv_, environment_, writable_);
+  process_ = std::make_unique<Process>(service ? service->command() : argv_, dir_.path() + "/log",
+                                       environment_);
   // Its first event says that the kernel side stands.
-  const auto until = std::chrono::steady_clock::now() + 60s;
+  const auto until = std::chrono::steady_clock::now() + patience(60s);
   while (events("backend_changed").size() == before) {
     if (std::chrono::steady_clock::now() > until || !process_->running()) {
       throw std::runtime_error("the monitor did not start:\n" + log());
     }
     std::this_thread::sleep_for(20ms);
   }
+  if (!service) return;
+  const auto pid = service->pid();
+  if (!pid) throw std::runtime_error("the monitor's service has no process:\n" + log());
+  process_->stand_for(*pid);
 }
 
 void MonitorProcess::kill() {
@@ -77,7 +93,7 @@ std::vector<MonitorProcess::Json> MonitorProcess::events(const std::string& type
 MonitorProcess::Json MonitorProcess::wait_event(const std::string& type,
                                                 std::chrono::milliseconds timeout,
                                                 const Predicate& predicate) const {
-  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto until = std::chrono::steady_clock::now() + patience(timeout);
   while (true) {
     for (Json& event : events(type)) {
       if (!predicate || predicate(event)) return event;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The program under test, running as it does in production, bound to sessions of the test.
+// The program under test, running as it does in production, bound to sessions of the test; where
+// $IDLEWARDEN_UNIT is set, in the confinement of the shipped unit (support/confinement.h).
 #pragma once
 
 #include <functional>
@@ -33,7 +34,7 @@ class MonitorProcess {
   using Predicate = std::function<bool(const Json&)>;
   std::vector<Json> events() const;
   std::vector<Json> events(const std::string& type) const;
-  // The first such event, waited for; null on a timeout.
+  // The first such event, waited for with patience; null on a timeout.
   Json wait_event(const std::string& type, std::chrono::milliseconds timeout,
                   const Predicate& predicate = {}) const;
   Json sessions() const;  // `idlewarden sessions --json`
@@ -51,6 +52,7 @@ class MonitorProcess {
 
   TempDir dir_;
   std::vector<std::string> argv_;
+  std::vector<std::string> writable_;  // folders, where the daemon is confined
   std::map<std::string, std::string> environment_;
   std::unique_ptr<Process> process_;
 };

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
 #include <system_error>
+
+#include "support/confinement.h"
 
 namespace idlewarden::test {
 namespace fs = std::filesystem;
@@ -34,20 +37,28 @@ std::string enter_private_host() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     return failed("making the mounts private");
   }
-  // The copy is made on the new /run, then laid over /etc.
-  for (const char* empty : {"/run", "/home"}) {
+  // Where a daemon that is no child of this process has to see them, they are folders that it can
+  // see too; and so are the test's own.
+  const std::string shared = confining_unit() ? shared_place() : "";
+  if (!shared.empty()) ::setenv("TMPDIR", "/run", 1);
+  for (const std::string empty : {"/run", "/home"}) {
     fs::create_directories(empty);
-    if (::mount("tmpfs", empty, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") != 0) {
-      return failed(std::string("mounting over ") + empty);
-    }
+    if (!shared.empty()) fs::create_directories(shared + empty);
+    const int mounted =
+        shared.empty()
+            ? ::mount("tmpfs", empty.c_str(), "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755")
+            : ::mount((shared + empty).c_str(), empty.c_str(), nullptr, MS_BIND, nullptr);
+    if (mounted != 0) return failed("mounting over " + empty);
   }
+  // The copy is made on the new /run, then laid over /etc.
+  const std::string copy = (shared.empty() ? "/run" : shared) + "/etc";
   std::error_code error;
-  fs::copy("/etc", "/run/etc",
+  fs::copy("/etc", copy,
            fs::copy_options::recursive | fs::copy_options::copy_symlinks |
                fs::copy_options::skip_existing,
            error);
   if (error) return "copying /etc: " + error.message();
-  if (::mount("/run/etc", "/etc", nullptr, MS_BIND, nullptr) != 0) {
+  if (::mount(copy.c_str(), "/etc", nullptr, MS_BIND, nullptr) != 0) {
     return failed("mounting over /etc");
   }
   fs::create_directories("/run/sshd");  // sshd's privilege separation directory

@@ -42,6 +42,10 @@ std::string slurp(const std::string& file) {
 
 }  // namespace
 
+std::chrono::milliseconds patience(std::chrono::milliseconds timeout) {
+  return std::getenv("IDLEWARDEN_SLOW") != nullptr ? 10 * timeout : timeout;
+}
+
 Process::Process(const std::vector<std::string>& argv, const std::string& output_file,
                  const std::map<std::string, std::string>& environment, int input) {
   pid_ = ::fork();
@@ -54,6 +58,7 @@ Process::Process(const std::vector<std::string>& argv, const std::string& output
     ::dup2(out, 2);
     become(argv, environment);
   }
+  meant_ = pid_;
 }
 
 Process::~Process() {
@@ -69,11 +74,11 @@ bool Process::running() {
 }
 
 void Process::signal(int number) const {
-  ::kill(pid_, number);
+  ::kill(meant_, number);
 }
 
 std::optional<int> Process::wait(std::chrono::milliseconds timeout) {
-  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto until = std::chrono::steady_clock::now() + patience(timeout);
   while (running() && std::chrono::steady_clock::now() < until) std::this_thread::sleep_for(10ms);
   return status_;
 }
@@ -133,7 +138,7 @@ std::string PipedProcess::output() const {
 }
 
 bool PipedProcess::wait_for(const std::string& text, std::chrono::milliseconds timeout) {
-  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto until = std::chrono::steady_clock::now() + patience(timeout);
   while (output().find(text) == std::string::npos) {
     if (!running() || std::chrono::steady_clock::now() > until) return false;
     std::this_thread::sleep_for(10ms);
@@ -216,7 +221,7 @@ std::string PtyProcess::output() const {
 }
 
 bool PtyProcess::wait_for(const std::string& text, std::chrono::milliseconds timeout) const {
-  const auto until = std::chrono::steady_clock::now() + timeout;
+  const auto until = std::chrono::steady_clock::now() + patience(timeout);
   while (output().find(text) == std::string::npos) {
     if (!running() || std::chrono::steady_clock::now() > until) {
       return output().find(text) != std::string::npos;

@@ -19,11 +19,15 @@ namespace idlewarden::test {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using namespace std::chrono_literals;
 
+// How long a test waits for what must come at last. Where $IDLEWARDEN_SLOW is set, on an emulated
+// machine, that is ten times as long: there it says nothing if something comes late.
+std::chrono::milliseconds patience(std::chrono::milliseconds timeout);
+
 struct Finished {
   int status = 0;      // as waitpid(2) gives it
   std::string output;  // stdout and stderr
 };
-// Runs to the end (or the timeout, then throws).
+// Runs to the end (or the timeout, with patience, then throws).
 Finished run(const std::vector<std::string>& argv, std::chrono::seconds timeout = 30s);
 
 // A background process whose output goes to a file; `input` is its stdin, -1: /dev/null.
@@ -35,15 +39,18 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
-  pid_t pid() const noexcept { return pid_; }
+  pid_t pid() const noexcept { return meant_; }
   bool running();
   void signal(int number) const;
+  // This one only waits for `pid` and ends as that does: pid() and signal() mean that from now on.
+  void stand_for(pid_t pid) noexcept { meant_ = pid; }
   // SIGTERM, then SIGKILL after the grace. Returns the wait status.
   int stop(std::chrono::seconds grace = 5s);
-  std::optional<int> wait(std::chrono::milliseconds timeout);
+  std::optional<int> wait(std::chrono::milliseconds timeout);  // with patience
 
  private:
   pid_t pid_ = -1;
+  pid_t meant_ = -1;
   std::optional<int> status_;
 };
 
@@ -58,7 +65,7 @@ class PipedProcess {
   void tell(const std::string& text) const;
   void end_input();
   std::string output() const;
-  bool wait_for(const std::string& text, std::chrono::milliseconds timeout);
+  bool wait_for(const std::string& text, std::chrono::milliseconds timeout);  // with patience
   bool running() { return process_->running(); }
   // The wait status, once it has ended.
   std::optional<int> wait(std::chrono::milliseconds timeout) { return process_->wait(timeout); }
@@ -84,11 +91,12 @@ class PtyProcess {
   // What a terminal would answer by itself when it reads `query` in the output.
   void answer(const std::string& query, const std::string& reply);
   std::string output() const;
-  bool wait_for(const std::string& text, std::chrono::milliseconds timeout) const;
+  bool wait_for(const std::string& text, std::chrono::milliseconds timeout) const;  // with patience
   bool running() const { return !ended_at(); }
   // When the process was seen to have ended.
   std::optional<SteadyTime> ended_at() const;
-  bool wait_end(std::chrono::milliseconds timeout) const;
+  bool wait_end(std::chrono::milliseconds timeout) const;  // exactly as long: it may be to live on
+  bool ends_within(std::chrono::milliseconds timeout) const { return wait_end(patience(timeout)); }
 
  private:
   void read_all();

@@ -86,7 +86,7 @@ SshServer::SshServer(const std::string& settings, const std::string& sshd,
   std::vector<std::string> argv = within;
   argv.insert(argv.end(), {sshd, "-D", "-e", "-f", config_file()});
   process_ = std::make_unique<Process>(argv, dir_.path() + "/log");
-  const auto until = std::chrono::steady_clock::now() + 20s;
+  const auto until = std::chrono::steady_clock::now() + patience(20s);
   while (!is_listening(port_)) {
     if (!process_->running() || std::chrono::steady_clock::now() > until) {
       throw std::runtime_error("sshd did not start: " + log());
