@@ -31,6 +31,12 @@ def libraries(program):
     return found
 
 
+def add_service(payload, build):
+    """The installed service, as cmake --install installs it."""
+    subprocess.run(["cmake", "--install", build, "--strip"], check=True, stdout=subprocess.DEVNULL,
+                   env=os.environ | {"DESTDIR": str(payload.stage)})
+
+
 class Payload:
     """A tree that is filled and then written as a cpio archive."""
 
