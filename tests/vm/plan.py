@@ -113,7 +113,11 @@ def make(suites, scripts, kernels, backends, everything, only="*"):
             steps.append(Step("script", script, target.backend, ["(whole)"]))
         for suite, programs in suites.items():
             for program in programs:
-                every = cases = fnmatch.filter(listed[program, target.backend], only)
+                every = fnmatch.filter(listed[program, target.backend], only)
+                if suite == "kernel" and target.backend != backends[0]:
+                    # The others are the same with every backend.
+                    every = [case for case in every if case.endswith(f"/{target.backend}")]
+                cases = every
                 if suite == "e2e" and not everything and tuple_of(target) != WHOLE_E2E:
                     cases = [case for case in cases if is_core(case, target, backends)]
                 plan.chosen[target, suite] += len(cases)
