@@ -9,6 +9,7 @@
 
 #include "daemon/version.h"
 #include "sessions/no_pty.h"
+#include "sessions/tty_time.h"
 
 namespace idlewarden {
 namespace {
@@ -203,8 +204,20 @@ void Monitor::admit(const std::vector<SessionId>& started) {
     watched.clock_floor =
         std::max(session->id.start, untouched ? std::min(session->clock_start, since)
                                               : seen.last_input.value_or(since));
+    if (!untouched && !seen.last_input) {
+      watched.by_file_time = by_file_time(*session, watched.clock_floor);
+    }
     parts_.emit(event_about(EventType::session_started, *session, watched.verdict));
   }
+}
+
+std::optional<BootTime> Monitor::by_file_time(const Session& session, BootTime before) const {
+  if (!session.has_tty()) return std::nullopt;
+  const auto read = tty_read_time(parts_.procfs, session.id.leader, session.tty);
+  if (!read) return std::nullopt;
+  const auto age = std::chrono::duration_cast<Nanoseconds>(parts_.clock.wall() - *read);
+  const BootTime at = std::max(session.id.start, parts_.clock.now() - age);
+  return at < before ? std::optional(at) : std::nullopt;
 }
 
 // Only after the warden's turn, so that the end of a session that it ended is told before the
@@ -271,6 +284,7 @@ Observation Monitor::observe(const Session& session, const Watched& watched, Boo
     }
   }
   o.job_running = in(watched.verdict.jobs, session.foreground);
+  if (o.last_activity == watched.clock_floor) o.by_file_time = watched.by_file_time;
   return o;
 }
 

@@ -65,6 +65,7 @@ class Monitor {
     Verdict verdict;
     BootTime clock_floor{};  // no idle time is counted from before this
     bool watched = false;    // its input is being recorded
+    std::optional<BootTime> by_file_time = std::nullopt;  // earlier than clock_floor
   };
 
   void read_all_again_after_a_stall(BootTime now);
@@ -73,6 +74,7 @@ class Monitor {
   void watch_again();
   void dismiss();
   std::optional<Error> judge_all();
+  std::optional<BootTime> by_file_time(const Session& session, BootTime before) const;
   Observation observe(const Session& session, const Watched& watched, BootTime now) const;
   std::optional<Observation> look_again(const SessionId& id);
   void report(const Transition& transition);

@@ -52,6 +52,9 @@ struct Observation {
   // The last input (or output, where it counts), never before the session's clock_start.
   BootTime last_activity{};
   bool job_running = false;  // a command of verdict->jobs is in the foreground
+  // Where last_activity is only when it was found: when it was really last used, by the time of its
+  // tty's file. For reports: its user can set it (sessions/tty_time.h).
+  std::optional<BootTime> by_file_time = std::nullopt;
 };
 
 enum class Happened { warned, resumed, would_terminate, terminated, terminate_failed, held };

@@ -150,6 +150,7 @@ void IdleGaps::see(GapSession& session, const Observation& o, BootTime now, Wall
   session.last_activity = o.last_activity;
   session.last_seen = now;
   session.job_running = o.job_running;
+  session.by_file_time = o.by_file_time;
   if (!o.job_running) session.gap = std::max(now - o.last_activity, Nanoseconds(0));
   set_group(session.group, o);
 }

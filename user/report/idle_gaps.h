@@ -23,6 +23,7 @@
 #include <compare>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,7 @@ struct GapSession {
   std::uint64_t warned = 0;  // a bit for each limit
   bool restored = false;     // known from an earlier run, not seen in this one yet
   bool job_running = false;
+  std::optional<BootTime> by_file_time = std::nullopt;  // as of the last look; not kept in the file
 
   Nanoseconds longest_so_far() const { return std::max(longest, gap); }
 };

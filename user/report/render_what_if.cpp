@@ -57,6 +57,14 @@ Json user_json(const WhatIf& w, const WhatIf::User& user) {
   return {{"user", text_or_null(user.name)}, {"by_limit", std::move(by_limit)}};
 }
 
+Json idle_json(const WhatIf::IdleNow& one) {
+  return {{"session", one.id.text()},
+          {"kind", to_string(one.kind)},
+          {"user", text_or_null(one.user)},
+          {"tty", text_or_null(one.tty)},
+          {"idle_seconds", to_ms_precision(to_seconds(one.idle))}};
+}
+
 // "2026-11-22 11:10Z"
 std::string minute(WallTime t) {
   const std::string text = rfc3339(t);
@@ -177,21 +185,32 @@ std::string users_table(const WhatIf& w, std::size_t most) {
   return out;
 }
 
-std::string idle_now_table(const WhatIf& w) {
-  std::string out = fmt::format(
-      "Idle now for {} or longer; a limit would warn them and end them:\n"
-      "{:<24} {:<12} {:<9} {:>8}\n",
-      format_duration(w.limits.front().limit), "USER", "TTY", "KIND", "IDLE");
-  const std::size_t shown = std::min(kIdleShown, w.idle_now.size());
+// `all`: how many there are, of which `list` has the idlest.
+std::string idle_table(const std::vector<WhatIf::IdleNow>& list, std::uint64_t all) {
+  std::string out = fmt::format("{:<24} {:<12} {:<9} {:>8}\n", "USER", "TTY", "KIND", "IDLE");
+  const std::size_t shown = std::min(kIdleShown, list.size());
   for (std::size_t n = 0; n < shown; ++n) {
-    const WhatIf::IdleNow& one = w.idle_now[n];
+    const WhatIf::IdleNow& one = list[n];
     out += fmt::format("{:<24.24} {:<12.12} {:<9.9} {:>8}\n", printable(one.user),
                        one.tty.empty() ? "-" : printable(one.tty), to_string(one.kind),
                        short_duration(one.idle));
   }
-  const std::uint64_t all = w.limits.front().idle_now;
   if (all > shown) out += fmt::format("and {}\n", plural(all - shown, "other", "others"));
   return out;
+}
+
+std::string idle_now_table(const WhatIf& w) {
+  return fmt::format("Idle now for {} or longer; a limit would warn them and end them:\n",
+                     format_duration(w.limits.front().limit)) +
+         idle_table(w.idle_now, w.limits.front().idle_now);
+}
+
+std::string by_file_time_table(const WhatIf& w) {
+  return wrapped(fmt::format("Idle for {} or longer by the file times of their terminals, from "
+                             "before idlewarden watched them (their users can set these times; no "
+                             "session is ended by them):",
+                             format_duration(w.limits.front().limit))) +
+         idle_table(w.by_file_time, w.by_file_time.size());
 }
 
 std::string notes(const WhatIf& w) {
@@ -211,6 +230,12 @@ std::string notes(const WhatIf& w) {
   if (w.unrecorded > 0) {
     out += wrapped(fmt::format("Up to {} at a time were too many to be recorded.",
                                plural(w.unrecorded, "session", "sessions")));
+  }
+  if (w.watched + w.not_watched < w.limits.front().limit) {
+    out +=
+        wrapped(fmt::format("Watched for less than {} so far: who is left alone from now on, is "
+                            "told by asking again.",
+                            format_duration(w.limits.front().limit)));
   }
   if (w.mean_pause > Nanoseconds(0)) {
     out +=
@@ -241,16 +266,14 @@ std::string what_if_json(const WhatIf& w) {
            {"limits", Json::array()},
            {"groups", Json::array()},
            {"users", Json::array()},
-           {"idle_now", Json::array()}};
+           {"idle_now", Json::array()},
+           {"idle_by_file_time", Json::array()}};
   for (const WhatIf::Limit& limit : w.limits) out["limits"].push_back(limit_json(limit));
   for (const WhatIf::Group& group : w.groups) out["groups"].push_back(group_json(w, group));
   for (const WhatIf::User& user : w.users) out["users"].push_back(user_json(w, user));
-  for (const WhatIf::IdleNow& one : w.idle_now) {
-    out["idle_now"].push_back({{"session", one.id.text()},
-                               {"kind", to_string(one.kind)},
-                               {"user", text_or_null(one.user)},
-                               {"tty", text_or_null(one.tty)},
-                               {"idle_seconds", to_ms_precision(to_seconds(one.idle))}});
+  for (const WhatIf::IdleNow& one : w.idle_now) out["idle_now"].push_back(idle_json(one));
+  for (const WhatIf::IdleNow& one : w.by_file_time) {
+    out["idle_by_file_time"].push_back(idle_json(one));
   }
   return dump(out);
 }
@@ -263,6 +286,7 @@ std::string what_if_text(const WhatIf& w, int users) {
     out += "\n" + users_table(w, static_cast<std::size_t>(users));
   }
   if (!w.idle_now.empty()) out += "\n" + idle_now_table(w);
+  if (!w.by_file_time.empty()) out += "\n" + by_file_time_table(w);
   const std::string more = notes(w);
   return more.empty() ? out : out + "\n" + more;
 }

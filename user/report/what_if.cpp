@@ -79,11 +79,18 @@ void add_idle_now(WhatIf& out, const IdleGaps& gaps) {
     for (WhatIf::Limit& limit : out.limits) {
       if (session.gap >= limit.limit) ++limit.idle_now;
     }
-    if (session.gap < out.limits.front().limit) continue;
-    out.idle_now.push_back({id, session.group.kind, session.user, session.tty, session.gap});
+    const Nanoseconds by_file =
+        session.by_file_time ? session.last_seen - *session.by_file_time : Nanoseconds(0);
+    const Seconds shortest = out.limits.front().limit;
+    if (session.gap < shortest && by_file < shortest) continue;
+    auto& list = session.gap < shortest ? out.by_file_time : out.idle_now;
+    list.push_back({id, session.group.kind, session.user, session.tty,
+                    session.gap < shortest ? by_file : session.gap});
   }
-  std::ranges::stable_sort(out.idle_now, std::greater(), &WhatIf::IdleNow::idle);
-  if (out.idle_now.size() > WhatIf::kMostIdle) out.idle_now.resize(WhatIf::kMostIdle);
+  for (std::vector<WhatIf::IdleNow>* list : {&out.idle_now, &out.by_file_time}) {
+    std::ranges::stable_sort(*list, std::greater(), &WhatIf::IdleNow::idle);
+    if (list->size() > WhatIf::kMostIdle) list->resize(WhatIf::kMostIdle);
+  }
 }
 
 }  // namespace

@@ -64,6 +64,8 @@ struct WhatIf {
   std::vector<Group> groups;
   std::vector<User> users;        // the most often hit first
   std::vector<IdleNow> idle_now;  // by the shortest limit; the idlest first, kMostIdle at most
+  // The same of those that were not watched for so long, by the file times of their terminals.
+  std::vector<IdleNow> by_file_time;
   static constexpr std::size_t kMostIdle = 100;
 };
 

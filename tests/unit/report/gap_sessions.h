@@ -17,6 +17,7 @@ class GapHost {
     Verdict verdict;
     BootTime active{};
     bool job = false;
+    std::optional<BootTime> by_file_time{};
   };
 
   // A session that begins, and is last active, at `at`.
@@ -43,7 +44,8 @@ class GapHost {
       out.push_back({.session = &made.session,
                      .verdict = &made.verdict,
                      .last_activity = made.active,
-                     .job_running = made.job});
+                     .job_running = made.job,
+                     .by_file_time = made.by_file_time});
     }
     return out;
   }

@@ -131,6 +131,27 @@ TEST_F(IdleGapsTest, TheGapThatGoesOnCountsUpToNow) {
   EXPECT_EQ(now.idle_now[1].idle, 100s);
 }
 
+TEST_F(IdleGapsTest, WhatOnlyTheFileTimeTellsStandsApartUntilItWasSeen) {
+  host.log_in(1, "alice", time(0)).by_file_time = time(-1000);
+  host.log_in(2, "bob", time(0)).by_file_time = time(-100);
+  until(200);
+  const WhatIf early = what_if(gaps, {10min});
+  EXPECT_EQ(early.limits[0].ended, 0U);
+  EXPECT_EQ(early.limits[0].idle_now, 0U);
+  EXPECT_EQ(early.idle_now.size(), 0U);
+  ASSERT_EQ(early.by_file_time.size(), 1U);
+  EXPECT_EQ(early.by_file_time[0].user, "alice");
+  EXPECT_EQ(early.by_file_time[0].idle, 1200s);
+  until(600);
+  const WhatIf late = what_if(gaps, {10min});
+  EXPECT_EQ(late.by_file_time.size(), 0U);
+  EXPECT_EQ(late.idle_now.size(), 2U);
+  host.type(1, time(602));
+  host.at(1).by_file_time.reset();
+  until(610);
+  EXPECT_EQ(what_if(gaps, {10min}).by_file_time.size(), 0U);
+}
+
 TEST_F(IdleGapsTest, WhatTheCurrentRuleSparesIsShownApart) {
   host.log_in(1, "root", time(0)).verdict.rule = "admins";
   host.at(1).verdict.decided_by = Origin::rule;  // and no limit: "never"

@@ -74,6 +74,16 @@ TEST(RenderWhatIf, TellsWhatIsRoundedCutAndMissing) {
   EXPECT_THAT(text, HasSubstr("and 7 sessions of users whose names were not kept\n"));
 }
 
+TEST(RenderWhatIf, SaysWhenItHasNotWatchedForAsLongAsIsAsked) {
+  IdleGaps gaps = twelve();
+  gaps.recent.watched = 4min;
+  gaps.recent.not_watched = 0s;
+  EXPECT_THAT(what_if_text(what_if(gaps, kUsual), 10),
+              HasSubstr("Watched for less than 5m so far"));
+  gaps.recent.watched = 5min;
+  EXPECT_THAT(what_if_text(what_if(gaps, kUsual), 10), Not(HasSubstr("Watched for less")));
+}
+
 TEST(RenderWhatIf, FitsA80ColumnsTerminalAndIsCleanWhateverNamesThereAre) {
   IdleGaps gaps = twelve();
   GapSession session;
@@ -86,6 +96,10 @@ TEST(RenderWhatIf, FitsA80ColumnsTerminalAndIsCleanWhateverNamesThereAre) {
   session.group.spared = Spared::no;
   session.user = session.group.rule = session.tty = printable(test::kHostile, 64);
   gaps.live[{.leader = 4'000'001, .start = kStart, .tty = 1}] = session;
+  session.gap = 0s;
+  session.by_file_time = kStart - 24h;
+  session.last_seen = kStart;
+  gaps.live[{.leader = 4'000'002, .start = kStart, .tty = 1}] = session;
   for (int i = 0; i < 12'345; ++i) gaps.recent.add(session, kWall);
   gaps.recent.cut = gaps.recent.ended_by_us = gaps.recent.unrecorded = 1'000'000;
   const WhatIf answer = what_if(gaps, kUsual);
@@ -95,6 +109,9 @@ TEST(RenderWhatIf, FitsA80ColumnsTerminalAndIsCleanWhateverNamesThereAre) {
   const std::string json = what_if_json(answer);
   EXPECT_TRUE(test::is_clean(json, false));
   EXPECT_EQ(nlohmann::json::parse(json)["idle_now"].size(), 13U);
+  ASSERT_EQ(nlohmann::json::parse(json)["idle_by_file_time"].size(), 1U);
+  EXPECT_EQ(nlohmann::json::parse(json)["idle_by_file_time"][0]["idle_seconds"], 86400.0);
+  EXPECT_THAT(text, HasSubstr("by the file times of their terminals"));
 }
 
 }  // namespace
