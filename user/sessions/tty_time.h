@@ -13,8 +13,8 @@
 namespace idlewarden {
 
 // When somebody last read from the tty (tty_update_time() in the kernel's tty_io.c), found through
-// the descriptors of its leader; nullopt where that has none of it. It moves in steps of 8 s and its
-// owner can set it (utimensat(2)): for reports, never for a decision.
+// the descriptors of its leader; nullopt where that has none of it. It moves in steps of 8 s and
+// its owner can set it (utimensat(2)): for reports, never for a decision.
 std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const Tty& tty);
 
 }  // namespace idlewarden
