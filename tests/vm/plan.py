@@ -20,17 +20,17 @@ WHOLE_E2E = ("6.1", "fentry")
 # On the others: what may differ from kernel to kernel and from backend to backend. Patterns of
 # gtest cases, without the instance before and the backend behind.
 CORE = (
-    "HowTo.IdleAtThePromptIsEndedOnTime",    # the end itself: the hang-up, seen by the client
-    "HowToForeground.VimDoesNotKeepItOpen",
+    "HowTo.IdleAtThePromptIsEndedOnTime",  # the end itself: the hang-up, seen by the client
     "Activity.KeysTypedWhileTheProgramDoesNotReadThemCount",
-    "Activity.OneSessionOfASharedConnectionIsEndedAlone",
-    "OnePersonEach.Keys",                    # what a key is
-    "Forgery.WhatTheOwnerDoesToTheTty",      # and what is none: touch, TIOCSTI, resizing
-    "Forgery.AnswersOfTmux",                 # terminal replies, which the kernel side tells apart
+    "OnePersonEach.Keys",                  # what a key is
+    "Forgery.AnswersOfTmux",               # terminal replies, which the kernel side tells apart
     "Containers.TerminalsOfOneNumberAreToldApart",
 )
 # And what may differ from kernel to kernel only, with the first backend there.
 CORE_OF_A_KERNEL = (
+    "HowToForeground.VimDoesNotKeepItOpen",
+    "Forgery.WhatTheOwnerDoesToTheTty",                # touch, TIOCSTI, resizing
+    "Activity.OneSessionOfASharedConnectionIsEndedAlone",
     "Accounting.ThreeBytesAreThreeAndKeepalivesNone",  # /proc/PID/io and the socket's own count
     "NoPty.AnIdleCommandIsEndedAndOneInUseIsNot",
     "Killed.AfterTheSigterm",                          # the whole ladder, by two daemons
