@@ -39,6 +39,17 @@ CORE_OF_A_KERNEL = (
 )
 
 
+# Never in a guest, not with --vm=all either.
+NOT_IN_GUESTS = (
+    "Soak.*",        # a quarter of an hour at 20 logins a second: no emulated machine does that
+    "Faults*.*",     # the test stands between the daemon and the kernel, where the unit would be
+    "KilledAt.*",
+    "StatusPage.*",  # no browser, no Prometheus, and within the unit no TCP at all
+    "Watchers.*",
+    "Reachable.*",
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Target:
     kernel: str
@@ -63,6 +74,7 @@ class Plan:
     steps: dict  # kernel: [Step]
     chosen: collections.Counter  # (Target, suite): cases
     left: collections.Counter    # likewise, those that are left to --vm=all
+    excluded: int = 0            # NOT_IN_GUESTS
 
 
 def cases_of(program, backend):
@@ -88,6 +100,10 @@ def plain(case, backend):
 
 def is_core(case, target, backends):
     patterns = CORE + (CORE_OF_A_KERNEL if target.backend == backends[0] else ())
+    return fits(case, target, patterns)
+
+
+def fits(case, target, patterns):
     return any(fnmatch.fnmatchcase(plain(case, target.backend), pattern) for pattern in patterns)
 
 
@@ -117,7 +133,9 @@ def make(suites, scripts, kernels, backends, everything, only="*"):
                 if suite == "kernel" and target.backend != backends[0]:
                     # The others are the same with every backend.
                     every = [case for case in every if case.endswith(f"/{target.backend}")]
-                cases = every
+                guests = [case for case in every if not fits(case, target, NOT_IN_GUESTS)]
+                plan.excluded += len(every) - len(guests)
+                every = cases = guests
                 if suite == "e2e" and not everything and tuple_of(target) != WHOLE_E2E:
                     cases = [case for case in cases if is_core(case, target, backends)]
                 plan.chosen[target, suite] += len(cases)
@@ -143,4 +161,7 @@ def describe(plan):
     left = plan.left.total()
     lines.append(f"vm plan: {left} runs of cases are left to --vm=all" if left else
                  "vm plan: everything; nothing is left out")
+    if plan.excluded:
+        lines.append(f"vm plan: {plan.excluded} runs of cases are not for guests: "
+                     + ", ".join(NOT_IN_GUESTS))
     return "\n".join(lines)
