@@ -26,24 +26,30 @@ std::optional<unsigned> number(const std::string& text) {
   return value;
 }
 
-// Calls a getXXX_r() function with a buffer that grows while it says ERANGE; true if it found it.
-bool with_buffer(const auto& lookup) {
+// Calls a getXXX_r() function with a buffer that grows while it says ERANGE; its error.
+int with_buffer(const auto& lookup) {
+  int error = ERANGE;
   for (std::vector<char> buffer(1024); buffer.size() <= kMostBuffer;
        buffer.resize(buffer.size() * 4)) {
-    const int error = lookup(buffer);
-    if (error != ERANGE && error != EINTR) return error == 0;
+    error = lookup(buffer);
+    if (error != ERANGE && error != EINTR) break;
   }
-  return false;
+  return error;
+}
+
+// What getpwuid_r(3) names as other ways to say that there is no such account.
+bool is_no_answer(int error) {
+  return error != 0 && error != ENOENT && error != ESRCH && error != EBADF && error != EPERM;
 }
 
 std::string shell_or_default(const std::string& shell) {
   return shell.empty() ? "/bin/sh" : shell;
 }
 
-// `ask` is a call like getpwnam_r(3) that fills the buffer.
-std::optional<Account> account_by_nss(const auto& ask) {
+// `ask` is a call like getpwnam_r(3) that fills the buffer. An error: NSS could not tell.
+Result<std::optional<Account>> account_by_nss(const auto& ask) {
   std::optional<Account> account;
-  with_buffer([&](std::vector<char>& buffer) {
+  const int code = with_buffer([&](std::vector<char>& buffer) {
     passwd entry{};
     passwd* found = nullptr;
     const int error = ask(&entry, buffer, &found);
@@ -56,7 +62,18 @@ std::optional<Account> account_by_nss(const auto& ask) {
     }
     return error;
   });
+  if (is_no_answer(code)) return fail_errno("NSS does not know its accounts", code);
   return account;
+}
+
+Result<std::optional<Account>> account_by_nss(uid_t uid) {
+  return account_by_nss([uid](passwd* entry, std::vector<char>& buffer, passwd** found) {
+    return ::getpwuid_r(uid, entry, buffer.data(), buffer.size(), found);
+  });
+}
+
+Account unknown_account(uid_t uid) {
+  return {.name = std::to_string(uid), .uid = uid, .gid = kNoGroup, .home = {}, .shell = {}};
 }
 
 std::string group_name_by_nss(gid_t gid) {
@@ -144,22 +161,21 @@ std::vector<Account> local_accounts(const Root& root) {
 
 std::optional<Account> find_account(const Root& root, const std::string& user) {
   if (!root.is_host()) return account_by_file(root, &Account::name, user);
-  return account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** found) {
-    return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), found);
+  const auto found = account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** result) {
+    return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), result);
   });
+  return found ? *found : std::nullopt;
 }
 
 Account account_of(const Root& root, uid_t uid) {
-  const auto by_uid = [uid](passwd* entry, std::vector<char>& buffer, passwd** found) {
-    return ::getpwuid_r(uid, entry, buffer.data(), buffer.size(), found);
-  };
-  auto known = root.is_host() ? account_by_nss(by_uid) : account_by_file(root, &Account::uid, uid);
-  if (known) return *std::move(known);
-  return {.name = std::to_string(uid), .uid = uid, .gid = kNoGroup, .home = {}, .shell = {}};
+  if (root.is_host()) return look_up_account(uid).value_or(unknown_account(uid));
+  return account_by_file(root, &Account::uid, uid).value_or(unknown_account(uid));
 }
 
-Account account_of(uid_t uid) {
-  return account_of(Root(), uid);
+Result<Account> look_up_account(uid_t uid) {
+  const auto found = account_by_nss(uid);
+  if (!found) return std::unexpected(found.error());
+  return found->value_or(unknown_account(uid));
 }
 
 std::vector<std::string> group_names(const Root& root, const std::string& user, gid_t primary) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/result.h"
 
 namespace idlewarden {
 
@@ -34,7 +35,8 @@ std::vector<Account> local_accounts(const Root& root);
 
 // By uid; one that is not known there has its digits as its name, and nothing else.
 Account account_of(const Root& root, uid_t uid);
-Account account_of(uid_t uid);  // on the host
+// On the host, where NSS may fail to tell.
+Result<Account> look_up_account(uid_t uid);
 
 // Names of the primary and supplementary groups; a group without a name is its number.
 std::vector<std::string> group_names(const Root& root, const std::string& user, gid_t primary);

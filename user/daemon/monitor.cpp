@@ -187,7 +187,7 @@ void Monitor::admit(const std::vector<SessionId>& started) {
                                                "idle: {}",
                                                session->tty_name, watching.error().text()));
     }
-    watched.verdict = parts_.limits.resolve(subject_of(*session), parts_.clock.wall());
+    judge(*session, watched, parts_.clock.wall());
   }
   const auto again = parts_.source.scan();
   const BootTime now = parts_.clock.now();
@@ -247,15 +247,21 @@ void Monitor::dismiss() {
   }
 }
 
+// While its user's groups are not known a session keeps the limit that it has: none, at first.
+void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
+  auto groups = parts_.table.groups_of(session);
+  if (groups) {
+    watched.verdict = parts_.limits.resolve(subject_of(session, std::move(*groups)), wall);
+  }
+}
+
 // Limits can change with the hour, and with files that were read again. Returns the first thing
 // that is wrong with the host's files, if it is news.
 std::optional<Error> Monitor::judge_all() {
   next_judgement_ = parts_.clock.now() + kJudgeEvery;
   const WallTime wall = parts_.clock.wall();
   for (auto& [id, watched] : watched_) {
-    if (const Session* session = parts_.table.find(id)) {
-      watched.verdict = parts_.limits.resolve(subject_of(*session), wall);
-    }
+    if (const Session* session = parts_.table.find(id)) judge(*session, watched, wall);
   }
   const std::vector<Error> problems = parts_.limits.take_problems();
   if (problems.empty()) return std::nullopt;

@@ -73,6 +73,7 @@ class Monitor {
   void admit(const std::vector<SessionId>& started);
   void watch_again();
   void dismiss();
+  void judge(const Session& session, Watched& watched, WallTime wall);
   std::optional<Error> judge_all();
   std::optional<BootTime> by_file_time(const Session& session, BootTime before) const;
   Observation observe(const Session& session, const Watched& watched, BootTime now) const;

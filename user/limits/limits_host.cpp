@@ -52,6 +52,10 @@ LimitSource note(Origin origin, const Error& error, const std::string& consequen
   return source;
 }
 
+// Reading takes milliseconds.
+constexpr std::chrono::milliseconds kHomePatience{1000};
+constexpr const char* kNoHome = "/nonexistent";
+
 constexpr const char* kKept = "; the reading from before holds";
 
 constexpr const char* kOldSshd =
@@ -178,29 +182,53 @@ void HostReadings::add_sshd(const Subject& subject, std::vector<LimitSource>& in
   if (now.error) into.push_back(note(Origin::sshd_config, *now.error, now.good ? kKept : ""));
 }
 
+// On a thread of its own: a home may lie on a server that does not answer, and a user's lines may
+// name any path there is.
+std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKey& key,
+                                                                   const ShellReading& reading) {
+  return homes_.ask<ShellLook>(
+      kHomePatience, [key, last = reading.last, fresh = reading.fresh, known = reading.stamps] {
+        const auto& [tree, uid, home, shell] = key;
+        const Root root(tree);
+        const auto stamps_of = [&](const ShellTimeouts& timeouts) {
+          std::vector<FileStamp> stamps;
+          for (const std::string& file : timeouts.files) stamps.push_back(root.stamp(file));
+          return stamps;
+        };
+        ShellLook look;
+        if (last) look.stamps = stamps_of(*last);
+        if (last && fresh && look.stamps == known) return look;
+        look.now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell});
+        // Only where other files than before were looked at are there no stamps from before.
+        if (!last || last->files != look.now->files) look.stamps = stamps_of(*look.now);
+        return look;
+      });
+}
+
 void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   const auto& [tree, uid, home, shell] = key;
-  const Root root(tree);
-  const auto stamps_of = [&](const ShellTimeouts& timeouts) {
-    std::vector<FileStamp> stamps;
-    for (const std::string& file : timeouts.files) stamps.push_back(root.stamp(file));
-    return stamps;
-  };
-  std::vector<FileStamp> stamps;
-  if (reading.last) stamps = stamps_of(*reading.last);
-  if (reading.last && reading.fresh && stamps == reading.stamps) return;
-  ShellTimeouts now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell});
+  auto look = look_at_shell(key, reading);
+  if (!look) {
+    // A user's own files can only tighten: without them nobody is ended sooner.
+    reading.fresh = true;
+    if (reading.last) return;
+    look.emplace();
+    look->now = shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
+    look->now->problems.push_back(
+        {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
+  }
+  if (!look->now) return;
+  ShellTimeouts& now = *look->now;
   ++readings_;
   for (const Error& error : now.problems) {
     // Users may do with their own files what they like; that is no news for the host's log.
-    const bool own = !home.empty() && error.where.file.starts_with(home + "/");
+    const bool own =
+        !home.empty() && (error.where.file == home || error.where.file.starts_with(home + "/"));
     if (!own) problem(error);
   }
-  // Only where other files than before were looked at are there no stamps from before.
-  if (!reading.last || reading.last->files != now.files) stamps = stamps_of(now);
   if (reading.last) keep_unreadable(*reading.last, now);
   reading.last = std::make_shared<const ShellTimeouts>(std::move(now));
-  reading.stamps = std::move(stamps);
+  reading.stamps = std::move(look->stamps);
   reading.fresh = true;
 }
 

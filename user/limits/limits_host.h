@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/patience.h"
 #include "limits/limit.h"
 #include "limits/logind.h"
 #include "limits/policy.h"
@@ -95,6 +96,10 @@ class HostReadings {
     std::vector<FileStamp> stamps;  // of its files, from before it was read
     bool fresh = false;
   };
+  struct ShellLook {
+    std::optional<ShellTimeouts> now;  // none: as before
+    std::vector<FileStamp> stamps;
+  };
   struct LogindReading {
     LogindTimes last;
     bool read = false;
@@ -110,12 +115,15 @@ class HostReadings {
   void read_sshd(const SshdKey& key, SshdReading& reading);
   SharedSshd sshd_in_force(const SshdKey& key, const std::string& name);
   void read_shell(const ShellKey& key, ShellReading& reading);
+  // nullopt: something that was to be read does not answer.
+  std::optional<ShellLook> look_at_shell(const ShellKey& key, const ShellReading& reading);
   void read_logind(const std::string& tree, LogindReading& reading);
   void add_sshd(const Subject& subject, std::vector<LimitSource>& into);
   void add_shell(const Subject& subject, std::vector<LimitSource>& into);
   void add_logind(const Subject& subject, std::vector<LimitSource>& into);
 
   Root root_;
+  Patience homes_{8};
   RecentMap<SshdKey, SshdReading> sshd_{64};
   RecentMap<ShellKey, ShellReading> shells_{1024};
   RecentMap<std::string, LogindReading> logind_{64};

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "limits/subject.h"
 
-#include "base/account.h"
+#include <utility>
 
 namespace idlewarden {
 
-Subject subject_of(const Session& session) {
+Subject subject_of(const Session& session, std::vector<std::string> groups) {
   Subject subject;
   subject.user = session.user;
   subject.uid = session.uid;
-  subject.groups = group_names(Root(session.root), session.user, session.gid);
+  subject.groups = std::move(groups);
   subject.foreign = session.root != "/";
   subject.home = session.home;
   subject.shell = session.shell;

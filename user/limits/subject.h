@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// The subject that a live session is. Asks NSS for the groups, so it may block as long as NSS does.
+// The subject that a live session is.
 #pragma once
+
+#include <string>
+#include <vector>
 
 #include "limits/limit.h"
 
 namespace idlewarden {
 
-Subject subject_of(const Session& session);
+// `groups` are names, the primary one first.
+Subject subject_of(const Session& session, std::vector<std::string> groups);
 
 }  // namespace idlewarden

@@ -25,7 +25,7 @@ bool is_refused(const Error& error) {
 }  // namespace
 
 Resolver::Resolver(Procfs procfs, SessionScope scope)
-    : procfs_(std::move(procfs)), scope_(std::move(scope)) {}
+    : procfs_(std::move(procfs)), scope_(std::move(scope)), accounts_(scope_.nss_patience) {}
 
 Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, Session& session) {
   const auto standing =
@@ -35,8 +35,7 @@ Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now,
          "some terminals are not watched, because it cannot be told whose they are");
   }
   if (!standing || *standing != Standing::session) return standing;
-  complete(leader.pid, now, session);
-  return standing;
+  return complete(leader.pid, now, session);
 }
 
 Result<Resolver::Standing> Resolver::resolve_no_pty(pid_t leader, pid_t host, BootTime now,
@@ -53,11 +52,10 @@ Result<Resolver::Standing> Resolver::resolve_no_pty(pid_t leader, pid_t host, Bo
   if (auto added = add_connection(*process, session); !added) {
     return std::unexpected(added.error());
   }
-  complete(leader, now, session);
-  return Standing::session;
+  return complete(leader, now, session);
 }
 
-void Resolver::complete(pid_t leader, BootTime now, Session& session) {
+Resolver::Standing Resolver::complete(pid_t leader, BootTime now, Session& session) {
   session.container = container_of(procfs_, leader);
   // A container of root's has accounts of its own. In one that a user made, whose root is that user
   // here, it would be the user who says so: there the uid is what it is to the host.
@@ -65,12 +63,33 @@ void Resolver::complete(pid_t leader, BootTime now, Session& session) {
       shares_user_namespace(procfs_, session.host)) {
     session.root = procfs_.path(session.host, "root");
   }
-  Account account = session.root == "/" ? accounts_.of(session.uid, now)
-                                        : account_of(Root(session.root), session.uid);
-  session.user = std::move(account.name);
-  session.home = std::move(account.home);
-  session.shell = std::move(account.shell);
-  session.gid = account.gid;
+  const auto account = session.root == "/" ? account_on_host(session.uid, now)
+                                           : account_of(Root(session.root), session.uid);
+  if (!account) {
+    tell({.what = fmt::format("NSS has not told yet who uid {} is", session.uid),
+          .where = {},
+          .hint = {}},
+         "some sessions are not watched while their accounts are not known");
+    return Standing::not_yet;
+  }
+  session.user = account->name;
+  session.home = account->home;
+  session.shell = account->shell;
+  session.gid = account->gid;
+  return Standing::session;
+}
+
+std::optional<Account> Resolver::account_on_host(uid_t uid, BootTime now) {
+  auto person = accounts_.of(uid, now);
+  if (!person) return std::nullopt;
+  return std::move(person->account);
+}
+
+std::optional<std::vector<std::string>> Resolver::groups_of(const Session& session, BootTime now) {
+  if (session.root != "/") return group_names(Root(session.root), session.user, session.gid);
+  auto person = accounts_.of(session.uid, now);
+  if (!person) return std::nullopt;
+  return std::move(person->groups);
 }
 
 Result<uid_t> Resolver::uid_of(const Leader& leader, const Session& session) const {

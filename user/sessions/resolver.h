@@ -41,15 +41,19 @@ class Resolver {
   // the two are the same. As resolve() otherwise.
   Result<Standing> resolve_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
 
+  // As SessionTable::groups_of().
+  std::optional<std::vector<std::string>> groups_of(const Session& session, BootTime now);
+
   // What is missing from sessions and why, each once for all; emptied by the call.
   std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
 
  private:
   Result<Standing> resolve_pts(const Leader& leader, BootTime now, Session& session);
+  std::optional<Account> account_on_host(uid_t uid, BootTime now);
   Result<uid_t> uid_of(const Leader& leader, const Session& session) const;
   Result<Standing> resolve_console(const Leader& leader, Session& session);
-  // Where it runs, and whose it is.
-  void complete(pid_t leader, BootTime now, Session& session);
+  // Where it runs, and whose it is; not_yet if that is not known yet.
+  Standing complete(pid_t leader, BootTime now, Session& session);
   // Who serves the session, from where, and which sshd let it in.
   Result<void> add_connection(const HostProcess& host, Session& session);
   bool in_scope(const HostProcess& host) const;

@@ -172,10 +172,12 @@ std::optional<Session> SessionTable::Impl::behind_sshd(const SessionId& id, pid_
   const auto standing = resolver.resolve_no_pty(id.leader, host, scanned, session);
   if (!standing) return std::nullopt;
   entry.standing = *standing;
-  if (*standing != Resolver::Standing::session) {
+  if (*standing == Resolver::Standing::not_yet && entry.serves != 0) {
+    entry.standing = Resolver::Standing::never;  // the leader itself, that is
+  } else if (*standing != Resolver::Standing::session) {
     entry.serves = 0;
-    return std::nullopt;
   }
+  if (*standing != Resolver::Standing::session) return std::nullopt;
   session.id = id;
   if (!known_to_logind(session, entry, scanned)) {
     entry.standing = entry.serves != 0 ? Resolver::Standing::never : Resolver::Standing::not_yet;
@@ -257,6 +259,10 @@ SessionTable::~SessionTable() = default;
 const Session* SessionTable::find(const SessionId& id) const {
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : &found->second;
+}
+
+std::optional<std::vector<std::string>> SessionTable::groups_of(const Session& session) {
+  return impl_->resolver.groups_of(session, impl_->clock.now());
 }
 
 SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, BootTime scanned) {

@@ -2,8 +2,10 @@
 // The sessions of this host, kept up to date from one scan of the session leaders to the next.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +35,8 @@ struct SessionScope {
   std::vector<HostProgram> hosts = default_host_programs();
   // If not empty: only sessions reached through one of these processes (host or listener).
   std::vector<pid_t> only_host_pids;
+  // How long one update may wait for NSS, all in all.
+  std::chrono::milliseconds nss_patience{200};
 };
 
 class SessionTable {
@@ -58,6 +62,9 @@ class SessionTable {
 
   const std::map<SessionId, Session>& sessions() const noexcept { return sessions_; }
   const Session* find(const SessionId& id) const;
+  // The names of the groups that the session's user is in, the primary one first. nullopt: that is
+  // not known at present.
+  std::optional<std::vector<std::string>> groups_of(const Session& session);
 
  private:
   struct Impl;

@@ -12,7 +12,10 @@ inline void HostWorld::start_daemon() {
   if (!limits) return break_rule(nullptr, "no policy: " + limits.error().text());
   limits_ = std::make_unique<Limits>(std::move(*limits));
   meter_ = std::make_unique<ConnectionMeter>(*this, *this);
-  table_ = std::make_unique<SessionTable>(proc_.procfs(), *this, SessionScope{});
+  // What happens must not depend on how soon this machine's NSS answers.
+  SessionScope scope;
+  scope.nss_patience = std::chrono::minutes(1);
+  table_ = std::make_unique<SessionTable>(proc_.procfs(), *this, std::move(scope));
   book_ = std::make_unique<EndingsBook>(files_.path() + "/state", "this boot",
                                         [this](const std::string& sentence) {
                                           if (!sentence.empty())
