@@ -22,9 +22,10 @@ std::string binary() {
 MonitorProcess::MonitorProcess(const MonitorOptions& options) : environment_(options.environment) {
   if (options.only_host_pids.empty()) throw std::logic_error("a monitor without a scope");
   std::vector<std::string> argv = options.through;
-  argv.insert(argv.end(), {binary(), "run", "--socket", socket(), "--pin-dir", options.pin_dir,
-                           "--state-dir", options.state_dir, "--metrics-listen", "none",
-                           "--backend", options.backend, "--events-file", dir_.path() + "/events"});
+  argv.insert(argv.end(),
+              {binary(), "run", "--socket", socket(), "--pin-dir", options.pin_dir, "--state-dir",
+               options.state_dir, "--metrics-listen", options.metrics_listen, "--backend",
+               options.backend, "--events-file", dir_.path() + "/events"});
   if (!options.policy.empty()) {
     write_policy(options.policy);
     argv.insert(argv.end(), {"--config", dir_.path() + "/policy.toml"});

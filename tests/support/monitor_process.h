@@ -24,6 +24,7 @@ struct MonitorOptions {
   std::string pin_dir = "none";
   std::string state_dir = "none";
   std::vector<std::string> through = {};  // a program that is given the monitor's command line
+  std::string metrics_listen = "none";
 };
 
 class MonitorProcess {

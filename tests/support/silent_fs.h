@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// A file system that has stopped answering, as a server of NFS does: whoever opens a file on it
+// hangs, for SIGKILL too, until it goes. FUSE, without a library (linux/fuse.h). Inside a private
+// host only.
+#pragma once
+
+#include <string>
+#include <thread>
+
+#include "base/unique_fd.h"
+
+namespace idlewarden::test {
+
+class SilentFs {
+ public:
+  // Mounted over `folder`, which must be there. why_not() says whether it could not be.
+  explicit SilentFs(std::string folder);
+  ~SilentFs();  // whoever hangs gets an error
+  SilentFs(const SilentFs&) = delete;
+  SilentFs& operator=(const SilentFs&) = delete;
+
+  const std::string& why_not() const noexcept { return why_not_; }
+
+ private:
+  void serve(const std::stop_token& stop) const;
+
+  std::string folder_;
+  std::string why_not_;
+  UniqueFd fuse_;
+  std::jthread server_;
+};
+
+}  // namespace idlewarden::test
