@@ -20,6 +20,7 @@ struct Spec {
   Gives gives = Gives::nothing;
   int least = 0;  // columns, if it can be shortened
   int turn = 0;   // of being shortened: the lowest first
+  int worst = 0;  // columns, if it would have to go otherwise; 0: `least`
   int stays = 0;  // the lowest goes first where even shortening is not enough
 };
 
@@ -58,6 +59,7 @@ constexpr std::array<Spec, 10> kColumns{{
      .gives = Gives::front,
      .least = 16,
      .turn = 2,
+     .worst = 12,  // its title, and "…_config:12"
      .stays = 1},
 }};
 constexpr int kBarWidth = 16;
@@ -113,13 +115,17 @@ void Table::fit() {
   gap_ = 1;
   while (true) {
     const std::vector<Place> natural = places_;
+    const auto shorten = [&](Place& place, int least) {
+      place.width -= std::clamp(too_wide(), 0, std::max(0, place.width - least));
+    };
     for (const int turn : {1, 2, 3}) {
       for (Place& place : places_) {
         const Spec& spec = kColumns[place.column];
-        if (spec.gives == Gives::nothing || spec.turn != turn) continue;
-        const int spare = std::max(0, place.width - spec.least);
-        place.width -= std::clamp(too_wide(), 0, spare);
+        if (spec.gives != Gives::nothing && spec.turn == turn) shorten(place, spec.least);
       }
+    }
+    for (Place& place : places_) {
+      if (const int worst = kColumns[place.column].worst; worst > 0) shorten(place, worst);
     }
     if (too_wide() <= 0 || places_.size() == 1) return;
     places_ = natural;

@@ -60,10 +60,10 @@ TEST(TopPage, At80By10) {
   EXPECT_EQ(shown(small_input(), {}, {.width = 80, .height = 10}), R"(
 idlewarden on bastion: mode audit (nothing is ended); backend fentry   12:00:00Z
 3 sessions: 2 active, 1 expired                              sorted by time left
-USER  TTY    FROM                   IDLE LIMIT  LEFT USED        STATE   PROGRAM
-bob   pts/11 2001:db8:1:2:3:4:5:6 10m10s   10m  -10s ███████████ expired top
-alice pts/3  10.0.0.7              8m12s   10m 1m48s █████████░░ active  vim
-root  tty1   -                      1d2h  none     -             active  bash
+USER  TTY    FROM         IDLE LIMIT  LEFT USED   STATE   PROGRAM LIMIT SET BY
+bob   pts/11 2001:db8:… 10m10s   10m  -10s ██████ expired top     …-idle.conf:12
+alice pts/3  10.0.0.7    8m12s   10m 1m48s ████▌░ active  vim     …shd_config:12
+root  tty1   -            1d2h  none     -        active  bash    -
 
 
 
@@ -83,6 +83,24 @@ root  tty1     1d2h     -        active
 
 q quit  ? help  / filter  sort: l left ~
 )");
+}
+
+// What a limit rests on is worth more than a long bar.
+TEST(TopPage, At80ColumnsLongIdleTimesLeaveRoomForTheSourceOfTheLimit) {
+  TopInput input = small_input();
+  input.view.sessions.resize(1);
+  SessionLine& s = input.view.sessions.front();
+  s = {.user = "root",
+       .tty = "pts/6",
+       .from = "127.0.0.1",
+       .state = "expired",
+       .program = "vim.tiny",
+       .set_by = "/etc/ssh/sshd_config:112",
+       .idle = std::chrono::seconds(18 * 60 + 43),
+       .limit = Seconds(120),
+       .left = -std::chrono::seconds(16 * 60 + 43)};
+  TopState state;
+  EXPECT_THAT(shown(input, state, {.width = 80, .height = 8}), HasSubstr("config:112\n"));
 }
 
 TEST(TopPage, WithoutBoundsShowsAllAndNoKeys) {
