@@ -414,30 +414,5 @@ TEST_P(KeepAlives, OfBothSidesAndOfTcp) {
   expect_ended({"server", "client"});
 }
 
-// Since OpenSSH 9.5 a client hides the rhythm of keys among packets that mean nothing, if the
-// server knows them.
-TEST_P(Forgery, KeystrokeObfuscation) {
-  const std::string version = run({"ssh", "-V"}).output;
-  int major = 0;
-  int minor = 0;
-  if (std::sscanf(version.c_str(), "OpenSSH_%d.%d", &major, &minor) != 2 ||
-      std::pair(major, minor) < std::pair(9, 5)) {
-    GTEST_SKIP() << "obfuscates from OpenSSH 9.5 on; this is " << version;
-  }
-  SshLogin& login = log_in("chaff", {"-o", "ObscureKeystrokeTiming=interval:20"});
-  login.command("cat >/dev/null");
-  std::this_thread::sleep_for(2s);
-  const auto inputs = [&] {
-    const std::string metrics = monitor_.metrics();
-    const auto at = metrics.find("\nidlewarden_inputs_total ");
-    return at == std::string::npos ? -1L : std::stol(metrics.substr(at + 25));
-  };
-  const long before = inputs();
-  login.terminal().type("x");
-  std::this_thread::sleep_for(7s);  // the chaff goes on for two
-  EXPECT_EQ(inputs(), before + 1);
-  expect({"chaff"}, {});
-}
-
 }  // namespace
 }  // namespace idlewarden::test
