@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/openat2.h>
@@ -23,6 +24,15 @@ UniqueFd open_in_root(const std::string& root, const std::string& path, int flag
   how.resolve = RESOLVE_IN_ROOT | resolve;
   return UniqueFd(
       static_cast<int>(::syscall(SYS_openat2, dir.get(), path.c_str(), &how, sizeof how)));
+}
+
+// What glob(3) may still read; it hands nothing on to its functions.
+thread_local std::size_t entries_left = 0;
+
+dirent* next_entry(void* folder) {
+  if (entries_left == 0) return nullptr;
+  --entries_left;
+  return ::readdir(static_cast<DIR*>(folder));
 }
 
 }  // namespace
@@ -103,6 +113,12 @@ Result<std::string> Root::resolve(const std::string& path) const {
 }
 
 std::vector<std::string> Root::glob(const std::string& pattern) const {
+  std::size_t entries = SIZE_MAX;
+  return glob(pattern, entries).value_or(std::vector<std::string>());
+}
+
+std::optional<std::vector<std::string>> Root::glob(const std::string& pattern,
+                                                   std::size_t& entries) const {
   // The root's own name is not a pattern: its metacharacters are quoted.
   std::string prefix;
   if (!is_host()) {
@@ -113,11 +129,20 @@ std::vector<std::string> Root::glob(const std::string& pattern) const {
   }
   glob_t found{};
   std::vector<std::string> paths;
-  if (::glob((prefix + pattern).c_str(), 0, nullptr, &found) == 0) {
+  found.gl_opendir = [](const char* path) -> void* { return ::opendir(path); };
+  found.gl_readdir = next_entry;
+  found.gl_closedir = [](void* folder) { ::closedir(static_cast<DIR*>(folder)); };
+  found.gl_stat = ::stat;
+  found.gl_lstat = ::lstat;
+  entries_left = entries;
+  const int failed = ::glob((prefix + pattern).c_str(), GLOB_ALTDIRFUNC, nullptr, &found);
+  entries = entries_left;
+  if (failed == 0 && entries > 0) {
     const std::size_t cut = is_host() ? 0 : directory_.size();
     for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i] + cut);
   }
   ::globfree(&found);
+  if (entries == 0) return std::nullopt;
   return paths;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -53,6 +54,10 @@ class Root {
   // glob(3) inside the root, in lexical order; paths come back as seen from inside. No match, an
   // unreadable folder: empty.
   std::vector<std::string> glob(const std::string& pattern) const;
+  // For patterns that others choose: at most `entries` names of folders are looked at, and those
+  // are taken from it. nullopt: there are more.
+  std::optional<std::vector<std::string>> glob(const std::string& pattern,
+                                               std::size_t& entries) const;
 
  private:
   std::string directory_;

@@ -25,6 +25,7 @@ std::string no_value(const Value& value) {
 
 // The finding that stands for this value of the watched variable.
 int Interpreter::note(const Value& value, int line, const std::string& fate) {
+  budget().spend_steps(2);
   Finding finding;
   finding.source.origin = Origin::tmout;
   finding.source.directive = kWatched;
@@ -72,6 +73,8 @@ void Interpreter::make_number(Values& values) const {
 // False: the variable is read-only.
 bool Interpreter::store(State& state, const std::string& name, Values values, int line) {
   const bool watched = name == kWatched;
+  // What is not followed to its end changes nothing that was found.
+  if (budget().spent()) return true;
   if (!state.alive) {
     for (const Value& value : values) {
       if (watched && value.kind != Value::Kind::unset) note(value, line, state.why_not);
@@ -116,7 +119,7 @@ bool Interpreter::assign(State& state, const Assignment& assignment) {
     for (Value& value : before) value.source = -1;
     const bool number = dialect_ == Dialect::ksh93 || dialect_ == Dialect::mksh;
     const bool adds = old.integer || (assignment.name == kWatched && number);
-    values = adds ? Values{Value::unknown()} : each_followed_by(before, values);
+    values = adds ? Values{Value::unknown()} : each_followed_by(before, values, budget());
   }
   if (old.integer) {
     Values numbers;
@@ -140,10 +143,11 @@ Tri Interpreter::refuse(State& state, bool plain_assignment) {
   if (dialect_ == Dialect::ksh93 || dialect_ == Dialect::zsh) {
     while (to > 0 && frames_[to]->is_function) --to;
   }
-  State after = state;
-  for (std::size_t i = frames_.size() - 1; i > to; --i) restore(after, *frames_[i]);
+  auto after = fork(state, budget());
+  if (!after) return Tri::no;
+  for (std::size_t i = frames_.size() - 1; i > to; --i) restore(*after, *frames_[i]);
   const bool line_only = dialect_ == Dialect::bash || dialect_ == Dialect::mksh;
-  join(line_only ? frames_[to]->discarded : frames_[to]->returned, after);
+  join(line_only ? frames_[to]->discarded : frames_[to]->returned, *after);
   state.alive = false;
   state.why_not = "not reached: an error before it, on a read-only variable";
   return Tri::no;
@@ -254,20 +258,6 @@ void Interpreter::make_unknown(const Command& command, std::size_t first, State&
   }
 }
 
-void Interpreter::hide(State& state, const std::string& name) {
-  if (!state.alive) return;
-  for (auto frame = frames_.rbegin(); frame != frames_.rend(); ++frame) {
-    if (!(*frame)->is_function) continue;
-    // In ksh93 name() is no scope of its own; `function name` is.
-    if (dialect_ == Dialect::ksh93 && !(*frame)->keyword) return;
-    if (state.get(name).readonly != Tri::yes) {
-      (*frame)->outer.try_emplace(name, Hidden{state.get(name), doubts_ > (*frame)->doubts});
-      state.at(name) = Variable{};
-    }
-    return;
-  }
-}
-
 Tri Interpreter::declare(const std::string& name, const Command& command, std::size_t first,
                          State& state) {
   Variable attributes;
@@ -351,11 +341,10 @@ Tri Interpreter::source(const Word& word, State& state) {
   const Values paths = expand(word, state);
   std::optional<State> after;
   Tri status = Tri::unknown;
-  // A variable in the path that no file sets is unset in all but the strangest logins.
-  const bool known =
-      std::ranges::any_of(paths, [](const Value& path) { return path.kind == Value::Kind::text; });
+  const bool known = known_but_for_outside(paths);
   for (const Value& path : paths) {
-    State way = state;
+    auto way = fork(state, budget());
+    if (!way) return Tri::unknown;
     if (path.kind != Value::Kind::text || !path.text.contains('/')) {
       if (state.alive && !known) {
         note_undecided(".", word.line, "which file it reads is only known when the shell runs");
@@ -363,10 +352,10 @@ Tri Interpreter::source(const Word& word, State& state) {
     } else {
       const std::string full =
           path.text.starts_with('/') ? path.text : user_.home + "/" + path.text;
-      read_file(way, full);
+      read_file(*way, full);
       status = file_status_;
     }
-    join(after, way);
+    join(after, *way);
   }
   if (after) state = std::move(*after);
   return paths.size() == 1 ? status : Tri::unknown;

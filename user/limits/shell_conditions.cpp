@@ -206,8 +206,9 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
   if (!std::string_view("efrdshLwxpSbcguk").contains(letter)) return Tri::unknown;
   // Its answer comes as if from the working folder, which is the home.
   const std::string path = value.text.starts_with('/') ? value.text : user_.home + "/" + value.text;
-  if (!root().exists(path)) return Tri::no;
-  const bool folder = root().is_directory(path);
+  if (!budget().spend_steps(2)) return Tri::unknown;
+  if (!findings_.root().exists(path)) return Tri::no;
+  const bool folder = findings_.root().is_directory(path);
   if (letter == 'e') return Tri::yes;
   if (letter == 'd') return tri(folder);
   if (letter == 'f') return tri(!folder);

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "base/text.h"
@@ -52,7 +53,8 @@ class CshPass {
       : findings_(findings),
         user_(user),
         users_files_(users_files),
-        scope_(state_, user, findings.root()) {
+        budget_(findings.budget()),
+        scope_(state_, user, findings) {
     state_.variables[kVariable] = {};
     for (const auto& [name, text] : {std::pair<std::string, std::string>{"home", user.home},
                                      {"HOME", user.home},
@@ -69,16 +71,22 @@ class CshPass {
   bool read_file(const std::string& path) {
     const bool own = users_own(path);
     if (own && !users_files_) return false;
-    if (depth_ >= kMaxDepth || ++visits_ > kMaxRounds) return false;
+    if (depth_ >= kMaxDepth || ++visits_ > kMaxRounds) {
+      findings_.problem(
+          {.what = "is one file too many to follow, so an autologout in it is not seen",
+           .where = {path},
+           .hint = {}});
+      return false;
+    }
     visited_.insert(path);
     const auto file = findings_.read(path, own);
     if (!file) return false;
     ++depth_;
     const auto outer_file = std::exchange(file_, file);
     auto outer_left = std::exchange(left_, std::nullopt);
-    const auto commands = csh_commands(file->text, findings_.budget());
+    const auto commands = csh_commands(file->text, budget_);
     run(commands, 0, commands.size());
-    if (findings_.budget().spent()) {
+    if (budget_.spent()) {
       findings_.problem({.what = "takes too long to follow, so an autologout in it may not be seen",
                          .where = {path},
                          .hint = {}});
@@ -93,10 +101,11 @@ class CshPass {
   // A file that no other one is seen to read: it may hold, or not.
   void read_unseen(const std::string& path) {
     if (visited_.contains(path)) return;
-    const State without = state_;
+    const auto without = fork(state_, budget_);
+    if (!without) return;
     state_.alive = true;
     read_file(path);
-    state_.join(without);
+    state_.join(*without);
   }
 
   Pass result() const { return pass_of(state_.get(kVariable), undecided_); }
@@ -120,7 +129,7 @@ class CshPass {
       const bool opens = closer == "endif"   ? first == "if" && is_block(commands[i])
                          : closer == "endsw" ? first == "switch"
                                              : first == "foreach" || first == "while";
-      findings_.budget().spend_steps();
+      budget_.spend_steps();
       if (open == 0 && (first == closer || (or_else && first == "else"))) return i;
       if (opens) ++open;
       if (first == closer) --open;
@@ -130,8 +139,11 @@ class CshPass {
   static bool is_block(const CshCommand& command) { return command.words.back().text == "then"; }
 
   void run(const Commands& commands, std::size_t begin, std::size_t end) {
-    if (++depth_ > 4 * kMaxDepth) end = begin;
-    for (std::size_t i = begin; i < end && findings_.budget().spend_steps();) {
+    if (++depth_ > 4 * kMaxDepth && begin < end) {
+      too_deep(commands[begin].line);
+      end = begin;
+    }
+    for (std::size_t i = begin; i < end && budget_.spend_steps();) {
       const std::string& first = commands[i].words.front().text;
       if (first == "if" && is_block(commands[i])) {
         i = run_if(commands, i, end);
@@ -151,37 +163,33 @@ class CshPass {
 
   // Runs `body` on what is so if `condition` is.
   void when(Tri condition, const std::function<void()>& body) {
-    findings_.budget().spend_steps(state_.variables.size());
-    const State without = state_;
+    auto without = fork(state_, budget_);
+    if (!without) return;
     if (condition == Tri::no) {
       if (state_.alive) state_.why_not = "its condition does not hold for this login";
       state_.alive = false;
     }
     body();
-    if (condition == Tri::no) state_ = without;
-    if (condition == Tri::unknown) state_.join(without);
+    if (condition == Tri::no) state_ = std::move(*without);
+    if (condition == Tri::unknown) state_.join(*without);
   }
 
-  std::size_t run_if(const Commands& commands, std::size_t at, std::size_t end) {
+  // `skip`: 1 where the `if` stands behind an `else`.
+  std::size_t run_if(const Commands& commands, std::size_t at, std::size_t end,
+                     std::size_t skip = 0) {
     const std::size_t middle = closing(commands, at + 1, end, "endif", true);
-    const std::vector<CshWord>& words = commands[at].words;
-    const Tri condition = scope_.ask({words.begin() + 1, words.end() - 1});
+    const auto words = std::span(commands[at].words).subspan(skip);
+    const Tri condition = scope_.ask(words.subspan(1, words.size() - 2));
     if (middle == end || commands[middle].words.front().text == "endif") {
       when(condition, [&] { run(commands, at + 1, middle); });
       return std::min(middle + 1, end);
     }
     const std::size_t close = closing(commands, middle + 1, end, "endif");
-    const State before = state_;
+    auto before = fork(state_, budget_);
+    if (!before) return end;
     when(condition == Tri::no ? Tri::no : Tri::yes, [&] { run(commands, at + 1, middle); });
-    const State taken = std::exchange(state_, before);
-    // `else if (...) then` is an if of its own, up to the same endif.
-    const auto otherwise = [&] {
-      Commands rest(commands.begin() + static_cast<std::ptrdiff_t>(middle),
-                    commands.begin() + static_cast<std::ptrdiff_t>(close));
-      rest.front().words.erase(rest.front().words.begin());
-      if (rest.front().words.empty()) rest.erase(rest.begin());
-      run(rest, 0, rest.size());
-    };
+    const State taken = std::exchange(state_, std::move(*before));
+    const auto otherwise = [&] { run_else(commands, middle, close); };
     if (condition == Tri::unknown) {
       otherwise();
       state_.join(taken);
@@ -192,11 +200,31 @@ class CshPass {
     return std::min(close + 1, end);
   }
 
+  // `else if (...) then` is an if of its own, up to the same endif.
+  void run_else(const Commands& commands, std::size_t at, std::size_t end) {
+    const std::vector<CshWord>& words = commands[at].words;
+    if (words.size() > 2 && words[1].text == "if" && is_block(commands[at])) {
+      if (++depth_ < 4 * kMaxDepth) {
+        at = run_if(commands, at, end, 1);
+      } else {
+        too_deep(commands[at].line);
+        at = end;
+      }
+      --depth_;
+    } else if (words.size() > 1) {
+      run_one({.line = commands[at].line, .words = {words.begin() + 1, words.end()}});
+      ++at;
+    } else {
+      ++at;
+    }
+    run(commands, at, end);
+  }
+
   std::size_t run_doubtful(const Commands& commands, std::size_t at, std::size_t end,
                            std::string_view closer) {
     const std::size_t close = closing(commands, at + 1, end, closer);
     // Each command of a switch may be the only one that runs.
-    for (std::size_t i = at + 1; i < close; ++i) {
+    for (std::size_t i = at + 1; i < close && !budget_.spent(); ++i) {
       when(Tri::unknown, [&] { run(commands, i, closer == "endsw" ? i + 1 : close); });
       if (closer != "endsw") break;
     }
@@ -207,13 +235,14 @@ class CshPass {
     const std::size_t close = closing(commands, at + 1, end, "end");
     const auto words = each_words(commands[at]);
     const std::string name = commands[at].words.size() > 1 ? commands[at].words[1].text : "";
-    if (!words || words->size() > kMaxRounds) {
+    if (!words) {
       when(Tri::unknown, [&] {
         state_.at(name).values = {Value::unknown()};
         run(commands, at + 1, close);
       });
     } else {
       for (const std::string& word : *words) {
+        if (budget_.spent()) break;
         state_.at(name).values = {Value::of(word)};
         run(commands, at + 1, close);
       }
@@ -231,19 +260,22 @@ class CshPass {
       if (const auto operand = CshScope::listed(word)) pattern = *operand;
       const Value value = scope_.expand(pattern);
       if (value.kind != Value::Kind::text) return std::nullopt;
+      if (all.size() > kMaxRounds) return std::nullopt;
       if (value.text.find_first_of("*?[") == std::string::npos) {
         if (pattern.text != word.text) return std::nullopt;
         all.push_back(value.text);
       } else if (!users_own(value.text) || users_files_) {
         findings_.looked_at(value.text.substr(0, value.text.rfind('/')));
-        const auto found = findings_.root().glob(value.text);
-        all.insert(all.end(), found.begin(), found.end());
+        const auto found = findings_.glob(value.text);
+        if (!found || found->size() > kMaxRounds) return std::nullopt;
+        all.insert(all.end(), found->begin(), found->end());
       }
     }
     return all;
   }
 
   void run_one(const CshCommand& command) {
+    if (!budget_.spend(16 * command.words.size())) return;
     if (command.doubtful) {
       CshCommand certain = command;
       certain.doubtful = false;
@@ -271,7 +303,7 @@ class CshPass {
                std::ranges::any_of(
                    words, [](const CshWord& word) { return word.text.contains(kVariable); })) {
       undecided(command.line, "what `eval` makes of it is only known when it runs");
-    } else if (first == "exit" && state_.alive) {
+    } else if (first == "exit" && state_.alive && budget_.spend(state_.weight())) {
       join(left_, state_);
       state_.alive = false;
       state_.why_not = "not reached: `exit` on " + Where{file_->path, command.line}.text();
@@ -287,10 +319,14 @@ class CshPass {
       if (command.words[i].special && command.words[i].text == ")" && --open == 0) break;
     }
     if (i + 1 >= command.words.size()) return;
+    const Tri condition = scope_.ask(std::span(command.words).subspan(1, i));
     const auto middle = command.words.begin() + static_cast<std::ptrdiff_t>(i) + 1;
-    const Tri condition = scope_.ask({command.words.begin() + 1, middle});
     CshCommand rest{.line = command.line, .words = {middle, command.words.end()}};
-    if (++depth_ < 4 * kMaxDepth) when(condition, [&] { run_one(rest); });
+    if (++depth_ < 4 * kMaxDepth) {
+      when(condition, [&] { run_one(rest); });
+    } else {
+      too_deep(command.line);
+    }
     --depth_;
   }
 
@@ -328,12 +364,13 @@ class CshPass {
   void assign(const std::string& name, const Value& value, int line) {
     if (name == kVariable) {
       store({value}, line);
-    } else if (state_.alive && !name.empty()) {
+    } else if (state_.alive && !name.empty() && !budget_.spent()) {
       state_.at(name).values = {value};
     }
   }
 
   void store(Values values, int line) {
+    if (budget_.spent()) return;
     Variable& variable = state_.at(kVariable);
     for (Value& value : values) {
       if (value.kind == Value::Kind::unset) continue;
@@ -371,6 +408,12 @@ class CshPass {
     return finding;
   }
 
+  void too_deep(int line) {
+    findings_.problem({.what = "is nested too deeply to follow, so an autologout there is not seen",
+                       .where = {file_->path, line},
+                       .hint = {}});
+  }
+
   void undecided(int line, const std::string& reason) {
     Finding finding = at_line(line);
     finding.undecided = true;
@@ -381,6 +424,7 @@ class CshPass {
   Findings& findings_;
   const ShellUser& user_;
   bool users_files_;
+  Budget& budget_;
   State state_;
   CshScope scope_;             // looks at state_
   std::optional<State> left_;  // by `exit` from the file that is being read

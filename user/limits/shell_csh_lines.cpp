@@ -15,7 +15,7 @@ class Reader {
   Reader(std::string_view text, Budget& budget) : text_(text), budget_(budget) {}
 
   std::vector<CshCommand> read() {
-    while (position_ < text_.size() && budget_.spend_characters(1)) {
+    while (position_ < text_.size() && budget_.spend(1)) {
       const char c = text_[position_];
       if (c == '\n') {
         end_word();
@@ -122,7 +122,7 @@ class Reader {
     while (position_ < text_.size()) {
       const auto end = std::min(text_.find('\n', position_), text_.size());
       const std::string_view row = text_.substr(position_, end - position_);
-      budget_.spend_characters(row.size() + 1);
+      budget_.spend(row.size() + 1);
       position_ = std::min(end + 1, text_.size());
       ++line_;
       if (row == delimiter_) break;

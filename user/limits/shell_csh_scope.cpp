@@ -2,35 +2,43 @@
 #include "limits/shell_csh_scope.h"
 
 #include <algorithm>
-#include <cctype>
+#include <utility>
 
 #include "base/text.h"
+#include "limits/shell_syntax.h"
 
 namespace idlewarden::shell {
+namespace {
+
+constexpr std::size_t kMaxText = 8192;
+
+}  // namespace
 
 Value CshScope::expand(const CshWord& word) const {
   if (word.literal) return Value::of(word.text);
-  std::string text = word.text;
-  if (text.contains('`')) return Value::unknown();
-  if (text == "~" || text.starts_with("~/")) text = user_.home + text.substr(1);
-  const auto dollar = text.find('$');
-  if (dollar == std::string::npos) return Value::of(text);
-  std::size_t begin = dollar + 1;
-  const bool braced = begin < text.size() && text[begin] == '{';
-  if (braced) ++begin;
-  std::size_t end = begin;
-  while (end < text.size() &&
-         (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_')) {
-    ++end;
+  std::string_view rest = word.text;
+  if (rest.contains('`')) return Value::unknown();
+  std::string text;
+  if (rest == "~" || rest.starts_with("~/")) {
+    text = user_.home;
+    rest.remove_prefix(1);
   }
-  const Values& values = state_.get(text.substr(begin, end - begin)).values;
-  if (values.size() != 1 || values.front().kind != Value::Kind::text) return Value::unknown();
-  if (braced && end < text.size() && text[end] == '}') ++end;
-  CshWord rest{.text = text.substr(end)};
-  if (rest.text.starts_with('~')) rest.literal = true;
-  const Value tail = expand(rest);
-  if (tail.kind != Value::Kind::text) return Value::unknown();
-  return Value::of(text.substr(0, dollar) + values.front().text + tail.text);
+  while (true) {
+    const auto dollar = std::min(rest.find('$'), rest.size());
+    text += rest.substr(0, dollar);
+    rest.remove_prefix(dollar);
+    if (rest.empty()) return Value::of(text);
+    const bool braced = rest.starts_with("${");
+    rest.remove_prefix(braced ? 2 : 1);
+    std::size_t end = 0;
+    while (end < rest.size() && name_char(rest[end])) ++end;
+    const Values& values = state_.get(std::string(rest.substr(0, end))).values;
+    if (values.size() != 1 || values.front().kind != Value::Kind::text) return Value::unknown();
+    rest.remove_prefix(braced && rest.substr(end).starts_with('}') ? end + 1 : end);
+    text += values.front().text;
+    const bool paid = findings_.budget().spend(Budget::kStep + values.front().text.size());
+    if (!paid || text.size() > kMaxText) return Value::unknown();
+  }
 }
 
 // The value of a word; of `ls FOLDER`, which scripts compare with "", whether there is one.
@@ -39,7 +47,9 @@ Value CshScope::output(const CshWord& word) const {
   if (!pattern) return expand(word);
   const Value folder = expand(*pattern);
   if (folder.kind != Value::Kind::text || folder.text.contains('*')) return Value::unknown();
-  return root_.glob(folder.text + "/*").empty() ? Value::of("") : Value::of("files");
+  const auto found = findings_.glob(folder.text + "/*");
+  if (!found) return Value::unknown();
+  return found->empty() ? Value::of("") : Value::of("files");
 }
 
 std::optional<CshWord> CshScope::listed(const CshWord& word) {
@@ -51,16 +61,16 @@ std::optional<CshWord> CshScope::listed(const CshWord& word) {
   return CshWord{.text = parts[1], .literal = false, .special = false};
 }
 
-Tri CshScope::ask(std::vector<CshWord> words) const {
+Tri CshScope::ask(std::span<const CshWord> words) const {
   while (words.size() >= 2 && words.front().text == "(" && words.back().text == ")") {
-    words.erase(words.begin());
-    words.pop_back();
+    words = words.subspan(1, words.size() - 2);
   }
   std::optional<Tri> answer;
   std::vector<CshWord> term;
   std::string joint;
-  words.push_back({.text = "", .literal = false, .special = true});
-  for (const CshWord& word : words) {
+  const CshWord end_of_words{.text = "", .literal = false, .special = true};
+  for (std::size_t i = 0; i <= words.size(); ++i) {
+    const CshWord& word = i < words.size() ? words[i] : end_of_words;
     if (!word.special || word.text == "(" || word.text == ")") {
       if (word.special) return Tri::unknown;
       term.push_back(word);
@@ -78,20 +88,21 @@ Tri CshScope::ask(std::vector<CshWord> words) const {
   return answer.value_or(Tri::unknown);
 }
 
-Tri CshScope::ask_term(const std::vector<CshWord>& term) const {
+Tri CshScope::ask_term(std::vector<CshWord> term) const {
   if (term.empty() || term.size() > 3) return Tri::unknown;
-  const std::string& first = term[0].text;
-  if (first == "!" || (first.size() > 1 && first.front() == '!')) {
-    std::vector<CshWord> rest(term.begin() + (first == "!" ? 1 : 0), term.end());
-    if (first != "!") rest.front().text.erase(0, 1);
-    return !ask_term(rest);
+  if (term[0].text.starts_with('!')) {
+    term[0].text.erase(0, 1);
+    if (term[0].text.empty()) term.erase(term.begin());
+    return term.empty() || term[0].text.starts_with('!') ? Tri::unknown : !ask_term(term);
   }
+  const std::string& first = term[0].text;
   if (term.size() == 1 && first.starts_with("$?")) return is_set(first.substr(2));
   if (term.size() == 2 && first.size() == 2 && first.front() == '-') {
     const Value path = expand(term[1]);
+    if (!findings_.budget().spend_steps(2)) return Tri::unknown;
     if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
-    const bool there = root_.exists(path.text);
-    const bool folder = there && root_.is_directory(path.text);
+    const bool there = findings_.root().exists(path.text);
+    const bool folder = there && findings_.root().is_directory(path.text);
     if (!there) return Tri::no;
     if (first[1] == 'e' || first[1] == 'r') return Tri::yes;
     if (first[1] == 'd') return folder ? Tri::yes : Tri::no;

@@ -34,25 +34,25 @@ Number as_number(const Values& values) {
   return number;
 }
 
-}  // namespace
-
-Tri matches(const Value& value, const Value& pattern) {
-  if (pattern.kind == Value::Kind::text && pattern.text == "*") return Tri::yes;
-  if (value.kind == Value::Kind::unknown || pattern.kind == Value::Kind::unknown ||
-      pattern.kind == Value::Kind::nonempty) {
-    return Tri::unknown;
+// Blanks in an unquoted expansion separate words.
+void add_fields(Values& fields, const Value& value, bool quoted) {
+  if (quoted || (value.kind != Value::Kind::text && value.kind != Value::Kind::unset)) {
+    fields.push_back(value);
+  } else if (value.kind == Value::Kind::text) {
+    for (const std::string& field : split(value.text, ' ')) {
+      if (!field.empty()) fields.push_back(Value::of(field));
+    }
   }
-  if (value.kind == Value::Kind::nonempty) {
-    return pattern.empty() ? Tri::no : Tri::unknown;
-  }
-  return ::fnmatch(pattern.text.c_str(), value.text.c_str(), 0) == 0 ? Tri::yes : Tri::no;
 }
+
+}  // namespace
 
 Values Interpreter::expand(const Word& word, State& state, bool pattern) {
   Values all{Value::of("")};
   if (++depth_ > 100) all = {Value::unknown()};
   for (std::size_t i = 0; i < word.parts.size() && depth_ <= 100; ++i) {
     const Part& part = word.parts[i];
+    if (!budget().spend_steps()) break;
     if (i == 0 && part.kind == Part::Kind::literal && !part.quoted && part.text.starts_with('~')) {
       const std::size_t end = std::min(part.text.find('/'), part.text.size());
       const bool own = end == 1 && (end < part.text.size() || word.parts.size() == 1);
@@ -63,10 +63,10 @@ Values Interpreter::expand(const Word& word, State& state, bool pattern) {
                                .operand = {}},
                               state, pattern)
                 : Values{Value::nonempty()};
-      if (own) all = each_followed_by(all, {Value::of(part.text.substr(1))});
+      if (own) all = each_followed_by(all, {Value::of(part.text.substr(1))}, budget());
       continue;
     }
-    all = each_followed_by(all, expand_part(part, state, pattern));
+    all = each_followed_by(all, expand_part(part, state, pattern), budget());
   }
   --depth_;
   return all;
@@ -91,9 +91,11 @@ Values Interpreter::expand_parameter(const Part& part, State& state, bool patter
     values = {Value::of("i"),
               Value::of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")};
   } else if (is_name(part.text)) {
-    values = state.get(part.text).values;
+    const Values& known = state.get(part.text).values;
+    if (!budget().spend(2 * weight(known))) return {Value::unknown()};
+    values = known;
     // What the file itself sets further on keeps it from being read twice: a login starts without.
-    if (!state.variables.contains(part.text) && file().text.contains(part.text + "=")) {
+    if (!state.variables.contains(part.text) && file().assigned.contains(part.text)) {
       values = {Value{}};
     }
   } else if (part.text == "0" && dialect_ == Dialect::bash) {
@@ -142,6 +144,19 @@ Values Interpreter::expand_operator(const Part& part, const Values& values, Stat
   return result;
 }
 
+Tri Interpreter::matches(const Value& value, const Value& pattern) {
+  if (pattern.kind == Value::Kind::text && pattern.text == "*") return Tri::yes;
+  if (value.kind == Value::Kind::unknown || pattern.kind == Value::Kind::unknown ||
+      pattern.kind == Value::Kind::nonempty) {
+    return Tri::unknown;
+  }
+  if (value.kind == Value::Kind::nonempty) {
+    return pattern.empty() ? Tri::no : Tri::unknown;
+  }
+  if (!budget().spend_match(value.text.size(), pattern.text.size())) return Tri::unknown;
+  return ::fnmatch(pattern.text.c_str(), value.text.c_str(), 0) == 0 ? Tri::yes : Tri::no;
+}
+
 // ${name#pattern}, ##, %, %%
 Values Interpreter::expand_cut(const Part& part, const Values& values, State& state) {
   const bool prefix = part.op.front() == '#';
@@ -159,11 +174,13 @@ Values Interpreter::expand_cut(const Part& part, const Values& values, State& st
       return {Value::unknown()};
     }
     const std::size_t size = value.text.size();
+    const std::string& pattern = patterns.front().text;
     std::string rest = value.text;
     for (std::size_t i = 0; i <= size; ++i) {
+      if (!budget().spend_match(longest ? size - i : i, pattern.size())) return {Value::unknown()};
       const std::size_t n = longest ? size - i : i;
       const std::string cut = prefix ? value.text.substr(0, n) : value.text.substr(size - n);
-      if (::fnmatch(patterns.front().text.c_str(), cut.c_str(), 0) != 0) continue;
+      if (::fnmatch(pattern.c_str(), cut.c_str(), 0) != 0) continue;
       rest = prefix ? value.text.substr(n) : value.text.substr(0, size - n);
       break;
     }
@@ -173,7 +190,7 @@ Values Interpreter::expand_cut(const Part& part, const Values& values, State& st
 }
 
 Values Interpreter::expand_arithmetic(const std::string& text, State& state) {
-  Lexer lexer(text, findings_.budget());
+  Lexer lexer(text, budget());
   const Word word = lexer.quoted_text();
   if (lexer.failed()) return {Value::unknown()};
   ArithmeticScope scope{
@@ -186,7 +203,8 @@ Values Interpreter::expand_arithmetic(const std::string& text, State& state) {
   Values out;
   for (const Value& value : expand(word, state)) {
     Number number;
-    if (value.kind == Value::Kind::text) number = evaluate_arithmetic(value.text, scope);
+    const bool known = value.kind == Value::Kind::text && budget().spend(8 * value.text.size());
+    if (known) number = evaluate_arithmetic(value.text, scope);
     unite(out, {number ? Value::of(std::to_string(*number)) : Value::unknown()});
   }
   return out;
@@ -224,31 +242,25 @@ std::vector<Interpreter::Fields> Interpreter::fields(const std::vector<Word>& wo
         words[i].parts.empty() || std::ranges::any_of(words[i].parts, [](const Part& part) {
           return part.quoted || part.kind == Part::Kind::literal;
         });
+    const Values values = expand(words[i], state);
+    if (ways.size() * values.size() > kMaxWays) return {};
     std::vector<Fields> longer;
-    for (const Value& value : expand(words[i], state)) {
-      for (const Fields& way : ways) {
-        Fields next = way;
-        if (quoted) {
-          next.push_back(value);
-        } else if (value.kind != Value::Kind::text) {
-          if (value.kind != Value::Kind::unset) next.push_back(value);
-        } else {
-          // Blanks in an unquoted expansion separate words.
-          for (const std::string& field : split(value.text, ' ')) {
-            if (!field.empty()) next.push_back(Value::of(field));
-          }
-        }
-        longer.push_back(std::move(next));
+    for (const Value& value : values) {
+      const bool last = &value == &values.back();
+      for (Fields& way : ways) {
+        if (!budget().spend(way.size() * (last ? 0 : Budget::kStep) + 8 + value.text.size()))
+          return {};
+        longer.push_back(last ? std::move(way) : way);
+        add_fields(longer.back(), value, quoted);
       }
     }
     ways = std::move(longer);
-    if (ways.size() > kMaxWays) return {};
   }
   return ways;
 }
 
 Values Interpreter::expand_text(State& state, const std::string& text) {
-  Lexer lexer(text, findings_.budget());
+  Lexer lexer(text, budget());
   const Word word = lexer.quoted_text();
   if (lexer.failed()) return {Value::unknown()};
   return expand(word, state);

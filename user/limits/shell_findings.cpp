@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "limits/shell_syntax.h"
 
 namespace idlewarden::shell {
 namespace {
@@ -11,6 +12,19 @@ namespace {
 constexpr std::size_t kMaxUsersFile = 256U << 10;
 constexpr std::size_t kMaxFiles = 300;
 constexpr std::size_t kMaxFindings = 1000;
+constexpr std::size_t kMaxProblems = 100;
+constexpr std::size_t kMaxLine = 500;
+
+std::set<std::string, std::less<>> assigned_in(std::string_view text) {
+  std::set<std::string, std::less<>> names;
+  for (auto at = text.find('='); at != std::string_view::npos; at = text.find('=', at + 1)) {
+    std::size_t begin = at;
+    while (begin > 0 && name_char(text[begin - 1])) --begin;
+    const std::string_view name = text.substr(begin, at - begin);
+    if (is_name(name) && !names.contains(name)) names.emplace(name);
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -24,23 +38,18 @@ Pass pass_of(const Variable& watched, const std::vector<int>& undecided) {
 
 std::string ScriptFile::line(int number) const {
   const auto index = static_cast<std::size_t>(number - 1);
-  return index < lines.size() ? printable(trim(lines[index])) : std::string();
+  return index < lines.size() ? printable(trim(lines[index]).substr(0, kMaxLine)) : std::string();
 }
 
 int Findings::add(const Finding& finding) {
-  const std::pair key(finding.source.where.file, finding.source.where.line);
-  const auto [first, last] = by_line_.equal_range(key);
-  for (auto i = first; i != last; ++i) {
-    const Finding& other = at(i->second);
-    if (other.source.limit == finding.source.limit &&
-        other.source.reason == finding.source.reason && other.undecided == finding.undecided) {
-      return i->second;
-    }
-  }
+  const LimitSource& source = finding.source;
+  auto key = std::tuple(source.where.file, source.where.line, source.limit, finding.undecided,
+                        source.reason);
+  if (const auto same = known_.find(key); same != known_.end()) return same->second;
   // Past the bound they share the last place: nobody reads a thousand reasons.
   if (findings_.size() < kMaxFindings) {
     findings_.push_back(finding);
-    by_line_.emplace(key, static_cast<int>(findings_.size()) - 1);
+    known_.emplace(std::move(key), static_cast<int>(findings_.size()) - 1);
   }
   return static_cast<int>(findings_.size()) - 1;
 }
@@ -49,12 +58,25 @@ void Findings::problem(Error error) {
   const bool known = std::ranges::any_of(problems_, [&](const Error& other) {
     return other.where == error.where && other.what == error.what;
   });
-  if (!known) problems_.push_back(std::move(error));
+  if (!known && problems_.size() < kMaxProblems) problems_.push_back(std::move(error));
+}
+
+std::optional<std::vector<std::string>> Findings::glob(const std::string& pattern) {
+  const auto [place, asked_first] = globs_.try_emplace(pattern);
+  if (asked_first) {
+    std::size_t entries = Budget::kMaxEntries;
+    place->second = root_.glob(pattern, entries);
+    budget_.spend(Budget::kStep + 64 * (Budget::kMaxEntries - entries));
+  }
+  const std::size_t found = place->second ? place->second->size() : 0;
+  if (!budget_.spend_steps(1 + found / 4)) return std::nullopt;
+  return place->second;
 }
 
 std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool users_own) {
   looked_at(path);
   if (const auto found = read_.find(path); found != read_.end()) return found->second;
+  budget_.spend_steps(4);
   auto& place = read_[path];
   if (read_.size() > kMaxFiles) {
     problem({.what = "is one file too many to look for TMOUT in", .where = {path}, .hint = {}});
@@ -67,10 +89,12 @@ std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool u
     if (text.error().code != ENOENT && text.error().code != ENOTDIR) problem(text.error());
     return place;
   }
+  budget_.spend(text->size() / 4);
   auto file = std::make_shared<ScriptFile>();
   file->path = path;
   file->users_own = users_own;
   file->text = std::move(*text);
+  file->assigned = assigned_in(file->text);
   for (std::string_view rest = file->text; !rest.empty();) {
     const auto end = rest.find('\n');
     file->lines.push_back(rest.substr(0, end));

@@ -2,16 +2,20 @@
 // What the reading of the start-up files brings to light, over all passes of one answer.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include "base/files.h"
 #include "limits/limit.h"
-#include "limits/shell_lexer.h"
+#include "limits/shell_budget.h"
 #include "limits/shell_value.h"
 
 namespace idlewarden::shell {
@@ -40,8 +44,9 @@ struct ScriptFile {
   std::string path;
   bool users_own = false;
   std::string text;
-  std::vector<std::string_view> lines;  // of text
-  std::string line(int number) const;   // printable
+  std::vector<std::string_view> lines;          // of text
+  std::set<std::string, std::less<>> assigned;  // names that stand before a = anywhere in it
+  std::string line(int number) const;           // printable, its first 500 characters
 };
 
 class Findings {
@@ -56,6 +61,8 @@ class Findings {
   // Null: there is none, or it cannot be read, which is a problem.
   std::shared_ptr<const ScriptFile> read(const std::string& path, bool users_own);
   void looked_at(const std::string& path) { files_.insert(path); }
+  // glob(3) in the root, asked once; nullopt: there is more to look through than can be paid for.
+  std::optional<std::vector<std::string>> glob(const std::string& pattern);
   void problem(Error error);
 
   const Root& root() const { return root_; }
@@ -67,10 +74,12 @@ class Findings {
   const Root& root_;
   uid_t owner_;
   std::vector<Finding> findings_;
-  std::multimap<std::pair<std::string, int>, int> by_line_;  // their indices
+  // Their indices by file, line, limit, what is not known, reason.
+  std::map<std::tuple<std::string, int, std::optional<Seconds>, bool, std::string>, int> known_;
   std::map<std::string, std::shared_ptr<const ScriptFile>> read_;
   std::vector<Error> problems_;
   std::set<std::string> files_;
+  std::map<std::string, std::optional<std::vector<std::string>>> globs_;
   Budget budget_;
 };
 

@@ -9,9 +9,8 @@
 namespace idlewarden::shell {
 namespace {
 
-constexpr std::size_t kMaxFrames = 24;
 constexpr std::size_t kMaxVisits = 600;
-constexpr std::size_t kMaxBodies = 8;
+constexpr int kMaxDepth = 200;
 
 }  // namespace
 
@@ -89,7 +88,12 @@ bool Interpreter::read_file(State& state, const std::string& path) {
   const bool users_own = is_users_own(path);
   file_status_ = Tri::unknown;
   if (users_own && !users_files_) return false;
-  if (frames_.size() >= kMaxFrames || ++visits_ > kMaxVisits) return false;
+  if (frames_.size() >= kMaxFrames || ++visits_ > kMaxVisits) {
+    findings_.problem({.what = "is one file too many to follow, so a TMOUT in it is not seen",
+                       .where = {path},
+                       .hint = {}});
+    return false;
+  }
   // A file that reads itself is followed once; what lets it end is not known here.
   const auto again = std::ranges::count_if(
       frames_, [&](const auto& frame) { return !frame->is_function && frame->file->path == path; });
@@ -117,12 +121,13 @@ bool Interpreter::read_file(State& state, const std::string& path) {
 }
 
 Tri Interpreter::run_script(State& state, std::string_view text, int first_line) {
-  Parser parser(text, findings_.budget(), first_line);
+  Parser parser(text, budget(), first_line);
+  const auto outer_whole = frames_.back()->whole;
   std::optional<State> stopped;
   Tri status = Tri::yes;
   while (true) {
-    const auto command = parser.next();
-    if (findings_.budget().spent()) {
+    auto command = parser.next();
+    if (budget().spent()) {
       findings_.problem({.what = "takes too long to follow, so a TMOUT further on is not seen",
                          .where = {file().path, parser.error_line()},
                          .hint = {}});
@@ -130,26 +135,28 @@ Tri Interpreter::run_script(State& state, std::string_view text, int first_line)
     }
     if (parser.failed()) {
       // A shell gives the rest of the file up here; but it may be that only this reader errs.
-      join(stopped, state);
+      if (budget().spend(state.weight())) join(stopped, state);
       parser.resume();
       continue;
     }
     if (!command) break;
     auto outer = std::exchange(frames_.back()->discarded, std::nullopt);
-    status = run(*command, state);
+    frames_.back()->whole = std::make_shared<const Command>(std::move(*command));
+    status = run(*frames_.back()->whole, state);
     if (frames_.back()->discarded) {
       state.join(*frames_.back()->discarded);
       status = Tri::unknown;
     }
     frames_.back()->discarded = std::move(outer);
   }
+  frames_.back()->whole = outer_whole;
   if (!stopped) return status;
   state.join(*stopped);
   return Tri::unknown;
 }
 
 void Interpreter::leave(State& state, std::optional<State>& by, const std::string& why) {
-  if (!state.alive) return;
+  if (!state.alive || !budget().spend(state.weight())) return;
   join(by, state);
   state.alive = false;
   state.why_not = why;
@@ -162,7 +169,14 @@ State Interpreter::settled(const State& state) const {
 }
 
 Tri Interpreter::run(const Command& command, State& state) {
-  if (!findings_.budget().spend_steps() || depth_ > 200) return Tri::unknown;
+  const std::size_t size = 1 + (command.words.size() + command.assignments.size()) / 4;
+  if (!budget().spend_steps(size)) return Tri::unknown;
+  if (depth_ > kMaxDepth) {
+    findings_.problem({.what = "is nested too deeply to follow, so a TMOUT there is not seen",
+                       .where = {file().path, command.line},
+                       .hint = {}});
+    return Tri::unknown;
+  }
   ++depth_;
   const Tri status = run_plain(command, state);
   --depth_;
@@ -213,21 +227,21 @@ Tri Interpreter::run_both(const Command& command, State& state) {
     return left;
   }
   const Doubt doubt(doubts_);
-  State skipped = state;
-  findings_.budget().spend_steps(state.variables.size());
+  const auto skipped = fork(state, budget());
+  if (!skipped) return Tri::unknown;
   const Tri right = run(command.children[1], state);
-  state.join(skipped);
+  state.join(*skipped);
   return conjunction ? left && right : left || right;
 }
 
 // Looks into what is not run, so that what stands there can be shown with the reason.
 void Interpreter::run_unreached(const Command& command, const State& state,
                                 const std::string& why) {
-  State copy = state;
-  findings_.budget().spend_steps(state.variables.size());
-  if (copy.alive) copy.why_not = why;
-  copy.alive = false;
-  run(command, copy);
+  auto copy = fork(state, budget());
+  if (!copy) return;
+  if (copy->alive) copy->why_not = why;
+  copy->alive = false;
+  run(command, *copy);
 }
 
 Tri Interpreter::run_branch(const Command& command, State& state) {
@@ -250,10 +264,10 @@ Tri Interpreter::run_branch(const Command& command, State& state) {
       break;
     }
     if (!doubt) doubt.emplace(doubts_);
-    State way = state;
-    findings_.budget().spend_steps(state.variables.size());
-    run(body, way);
-    join(taken, way);
+    auto way = fork(state, budget());
+    if (!way) break;
+    run(body, *way);
+    join(taken, *way);
   }
   if (i + 1 == command.children.size()) run(command.children[i], state);
   if (taken) state.join(*taken);
@@ -289,10 +303,10 @@ Tri Interpreter::run_choice(const Command& command, State& state) {
     }
     std::optional<Doubt> doubt;
     if (match != Tri::yes || taken) doubt.emplace(doubts_);
-    State way = state;
-    findings_.budget().spend_steps(state.variables.size());
-    run(command.children[i], way);
-    join(taken, way);
+    auto way = fork(state, budget());
+    if (!way) break;
+    run(command.children[i], *way);
+    join(taken, *way);
     if (match == Tri::yes) {
       decided = true;
       state.alive = false;
@@ -319,93 +333,6 @@ Tri Interpreter::run_pipeline(const Command& command, State& state) {
     }
   }
   return Tri::unknown;
-}
-
-void Interpreter::define(const Command& command) {
-  Function& function = functions_[command.name];
-  // Where it is not known whether this definition is reached, an earlier one may still hold.
-  if (doubts_ == 0) {
-    function.bodies.clear();
-    function.certain = true;
-  }
-  if (function.bodies.size() >= kMaxBodies) return;
-  function.bodies.push_back(
-      {std::make_shared<Command>(command.children.front()), frames_.back()->file, command.keyword});
-}
-
-Tri Interpreter::call(Function& function, State& state) {
-  if (!state.alive || frames_.size() >= kMaxFrames) return Tri::unknown;
-  function.called = true;
-  const State before = state;
-  const std::vector<Body> bodies = function.bodies;
-  const bool certain = function.certain;
-  std::optional<Doubt> doubt;
-  if (!certain || bodies.size() > 1) doubt.emplace(doubts_);
-  std::optional<State> after;
-  Tri status = Tri::unknown;
-  for (const Body& body : bodies) {
-    State way = before;
-    status = call_body(body, way);
-    join(after, way);
-  }
-  if (!certain) join(after, before);
-  if (after) state = std::move(*after);
-  return doubt ? Tri::unknown : status;
-}
-
-Tri Interpreter::call_body(const Body& body, State& state) {
-  frames_.push_back(std::make_unique<Frame>());
-  frames_.back()->file = body.file;
-  frames_.back()->is_function = true;
-  frames_.back()->doubts = doubts_;
-  frames_.back()->keyword = body.keyword;
-  // ksh93 gives a `function` its own copy of TMOUT.
-  if (dialect_ == Dialect::ksh93 && body.keyword) {
-    frames_.back()->outer.emplace(kWatched, Hidden{state.get(kWatched), false});
-  }
-  std::vector<Loop*> outside = std::exchange(loops_, {});
-  Tri status = run(*body.command, state);
-  loops_ = std::move(outside);
-  const std::unique_ptr<Frame> frame = std::move(frames_.back());
-  frames_.pop_back();
-  if (frame->returned) {
-    status = state.alive ? either(status, frame->status) : frame->status;
-    frame->returned->join(state);
-    state = std::move(*frame->returned);
-  }
-  restore(state, *frame);
-  if (frame->discarded) {
-    restore(*frame->discarded, *frame);
-    join(frames_.back()->discarded, *frame->discarded);
-  }
-  return status;
-}
-
-// What `local` hid comes back at the end of the function.
-void Interpreter::restore(State& state, const Frame& frame) const {
-  for (const auto& [name, hidden] : frame.outer) {
-    Variable& variable = state.at(name);
-    if (hidden.perhaps) {
-      unite(variable.values, hidden.variable.values);
-      variable.readonly = either(variable.readonly, hidden.variable.readonly);
-    } else {
-      variable = hidden.variable;
-    }
-  }
-}
-
-void Interpreter::run_uncalled_functions(State& state) {
-  for (auto& [name, function] : functions_) {
-    if (function.called || function.bodies.empty()) continue;
-    const auto& file = function.bodies.back().file;
-    if (file->users_own || !file->text.contains(kWatched)) continue;
-    State without = state;
-    frames_.push_back(std::make_unique<Frame>());
-    frames_.back()->file = file;
-    call(function, state);
-    frames_.pop_back();
-    state.join(without);
-  }
 }
 
 }  // namespace idlewarden::shell

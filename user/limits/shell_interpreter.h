@@ -81,6 +81,7 @@ class Interpreter {
   // A file or function that is being run, with its ways out.
   struct Frame {
     std::shared_ptr<const ScriptFile> file;
+    std::shared_ptr<const Command> whole;  // that is being run, with all that stands in it
     bool is_function = false;
     bool keyword = false;  // as in Body
     std::optional<State> returned;
@@ -94,6 +95,7 @@ class Interpreter {
     std::optional<State> continued;
   };
   using Fields = std::vector<Value>;
+  static constexpr std::size_t kMaxFrames = 24;
 
   // Control flow (shell_interpreter.cpp).
   Tri run_script(State& state, std::string_view text, int first_line = 1);
@@ -104,11 +106,15 @@ class Interpreter {
   Tri run_branch(const Command& command, State& state);
   Tri run_choice(const Command& command, State& state);
   Tri run_pipeline(const Command& command, State& state);
+  void run_unreached(const Command& command, const State& state, const std::string& why);
+  void leave(State& state, std::optional<State>& by, const std::string& why);
+
+  // Functions (shell_functions.cpp).
   void define(const Command& command);
   Tri call(Function& function, State& state);
   Tri call_body(const Body& body, State& state);
-  void run_unreached(const Command& command, const State& state, const std::string& why);
-  void leave(State& state, std::optional<State>& by, const std::string& why);
+  void hide(State& state, const std::string& name);
+  void restore(State& state, const Frame& frame) const;
 
   // Loops (shell_loops.cpp).
   Tri run_each(const Command& command, State& state);
@@ -131,9 +137,7 @@ class Interpreter {
   void make_unknown(const Command& command, std::size_t first, State& state);
   bool assign(State& state, const Assignment& assignment);
   bool store(State& state, const std::string& name, Values values, int line);
-  void hide(State& state, const std::string& name);
   void make_number(Values& values) const;
-  void restore(State& state, const Frame& frame) const;
   Tri refuse(State& state, bool plain_assignment);
   int note(const Value& value, int line, const std::string& fate);
   void note_undecided(const std::string& directive, int line, const std::string& reason);
@@ -146,6 +150,8 @@ class Interpreter {
   Values expand_cut(const Part& part, const Values& values, State& state);
   Values expand_arithmetic(const std::string& text, State& state);
   Values expand_command(const std::string& text) const;
+  // Whether `value` matches an fnmatch(3) pattern.
+  Tri matches(const Value& value, const Value& pattern);
   Tri compute(const std::string& text, State& state);
   // The command's words from `first` on, in all the ways that they may come out; empty: too many.
   std::vector<Fields> fields(const std::vector<Word>& words, std::size_t first, State& state);
@@ -156,7 +162,7 @@ class Interpreter {
   Tri compare_words(const Word& left, const std::string& op, const Word& right, State& state);
   Tri file_test(char letter, const Value& path) const;
 
-  const Root& root() const { return findings_.root(); }
+  Budget& budget() const { return findings_.budget(); }
   const ScriptFile& file() const { return *frames_.back()->file; }
 
   Findings& findings_;
@@ -174,8 +180,5 @@ class Interpreter {
   int depth_ = 0;
   std::size_t visits_ = 0;
 };
-
-// Whether `value` matches an fnmatch(3) pattern.
-Tri matches(const Value& value, const Value& pattern);
 
 }  // namespace idlewarden::shell

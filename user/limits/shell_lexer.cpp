@@ -19,7 +19,7 @@ char Lexer::at(std::size_t ahead) const {
 
 void Lexer::advance(std::size_t n) {
   n = std::min(n, text_.size() - position_);
-  if (!budget_.spend_characters(n)) failed_ = true;
+  if (!budget_.spend(n)) failed_ = true;
   line_ += static_cast<int>(std::ranges::count(text_.substr(position_, n), '\n'));
   position_ += n;
 }

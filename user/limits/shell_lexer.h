@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "limits/shell_budget.h"
 #include "limits/shell_syntax.h"
 
 namespace idlewarden::shell {
@@ -24,21 +25,6 @@ struct Token {
   std::size_t position = 0;  // of its first character
 
   bool is(std::string_view text) const { return kind == Kind::op && op == text; }
-};
-
-// What may still be spent on reading; shared by everything that is read for one answer.
-struct Budget {
-  std::size_t characters = 8U << 20;
-  std::size_t steps = 100'000;
-  bool spend_characters(std::size_t n) { return spend(characters, n); }
-  bool spend_steps(std::size_t n = 1) { return spend(steps, n); }
-  bool spent() const { return characters == 0 || steps == 0; }
-
- private:
-  static bool spend(std::size_t& left, std::size_t n) {
-    left = left > n ? left - n : 0;
-    return left > 0;
-  }
 };
 
 class Lexer {

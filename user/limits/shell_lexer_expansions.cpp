@@ -143,7 +143,7 @@ std::optional<std::string> Lexer::arithmetic_rest() {
 
 std::size_t Lexer::closing_arithmetic(std::size_t from) const {
   int open = 0;
-  for (std::size_t i = from; i < text_.size() && budget_.spend_characters(1); ++i) {
+  for (std::size_t i = from; i < text_.size() && budget_.spend(1); ++i) {
     if (text_[i] == '(') ++open;
     if (text_[i] != ')') continue;
     if (open-- > 0) continue;
@@ -158,7 +158,7 @@ std::size_t Lexer::closing(std::size_t from, int depth) const {
   int cases = 0;  // `case` without its `esac`: there a pattern's parenthesis closes nothing
   bool word_start = true;
   bool in_double = false;
-  for (std::size_t i = from; i < text_.size() && budget_.spend_characters(1); ++i) {
+  for (std::size_t i = from; i < text_.size() && budget_.spend(1); ++i) {
     const char c = text_[i];
     if (c == '\\') {
       ++i;

@@ -12,6 +12,10 @@ namespace {
 
 constexpr std::size_t kMaxRounds = 300;
 
+bool inherited(const Value& value) {
+  return value.inherited;
+}
+
 }  // namespace
 
 // One round of a loop's body.
@@ -23,13 +27,13 @@ void Interpreter::run_body(const Command& body, State& state) {
 
 Tri Interpreter::run_each(const Command& command, State& state) {
   const auto words = command.open_ended ? std::nullopt : each_words(command, state);
-  if (!words || words->size() > kMaxRounds) return run_repeatedly(command, state);
+  if (!words) return run_repeatedly(command, state);
   Loop loop;
   loops_.push_back(&loop);
   for (const std::string& word : *words) {
     store(state, command.name, {Value::of(word)}, command.line);
     run_body(command.children.front(), state);
-    if (findings_.budget().spent()) break;
+    if (budget().spent()) break;
   }
   loops_.pop_back();
   if (loop.broken) state.join(*loop.broken);
@@ -52,16 +56,16 @@ Tri Interpreter::run_repeatedly(const Command& command, State& state) {
   loops_.push_back(&loop);
   std::optional<State> first;
   for (int round = 0; round < 2; ++round) {
-    State before = state;
-    findings_.budget().spend_steps(state.variables.size());
+    const auto before = fork(state, budget());
+    if (!before) break;
     if (!command.name.empty()) store(state, command.name, {Value::unknown()}, command.line);
     run_body(command.children.back(), state);
-    state.join(before);
-    if (round == 0) first = state;
+    state.join(*before);
+    if (round == 0) first = fork(state, budget());
   }
   loops_.pop_back();
   for (auto& [name, variable] : state.variables) {
-    if (variable == first->get(name)) continue;
+    if (!first || variable == first->get(name)) continue;
     Value unknown = Value::unknown();
     if (name == kWatched && state.alive) unknown.source = note(unknown, command.line, "");
     unite(variable.values, {unknown});
@@ -78,6 +82,7 @@ std::optional<std::vector<std::string>> Interpreter::each_words(const Command& c
     const auto words = each_word(word, state);
     if (!words) return std::nullopt;
     all.insert(all.end(), words->begin(), words->end());
+    if (all.size() > kMaxRounds) return std::nullopt;
   }
   return all;
 }
@@ -90,15 +95,17 @@ std::optional<std::vector<std::string>> Interpreter::each_word(const Word& word,
   if (dialect_ == Dialect::zsh && !bare.parts.empty() && bare.parts.back().op == "(") {
     bare.parts.pop_back();
   }
-  const Values patterns = expand(bare, state, true);
+  Values patterns = expand(bare, state, true);
+  if (known_but_for_outside(patterns)) std::erase_if(patterns, inherited);
   if (patterns.size() != 1 || patterns.front().kind != Value::Kind::text) return std::nullopt;
   const std::string& pattern = patterns.front().text;
   if (pattern.starts_with('/') && pattern.contains('*')) {
     if (is_users_own(pattern) && !users_files_) return std::nullopt;
     findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
-    return root().glob(pattern);
+    return findings_.glob(pattern);
   }
-  const Values texts = expand(word, state);
+  Values texts = expand(word, state);
+  if (known_but_for_outside(texts)) std::erase_if(texts, inherited);
   if (texts.size() != 1 || texts.front().kind != Value::Kind::text ||
       texts.front().text.find_first_of("*?[{ ") != std::string::npos) {
     return std::nullopt;
@@ -129,9 +136,9 @@ std::optional<std::vector<std::string>> Interpreter::listed(const std::string& c
     return std::nullopt;
   }
   findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
-  std::vector<std::string> found = root().glob(pattern);
-  if (run_parts) {
-    std::erase_if(found, [](const std::string& path) {
+  auto found = findings_.glob(pattern);
+  if (run_parts && found) {
+    std::erase_if(*found, [](const std::string& path) {
       return !std::ranges::all_of(path.substr(path.rfind('/') + 1), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
       });

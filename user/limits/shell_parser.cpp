@@ -10,6 +10,7 @@ namespace {
 
 // Deeper nesting than a person writes; recursion stays far from the end of the stack.
 constexpr int kMaxDepth = 60;
+constexpr int kMaxChain = 100;  // a && b || ..., a tree that leans to one side
 
 using Kind = Command::Kind;
 
@@ -115,7 +116,8 @@ Command Parser::parse_list(bool one_line) {
 
 Command Parser::parse_and_or() {
   Command left = parse_pipeline();
-  while (!failed() && (token_.is("&&") || token_.is("||"))) {
+  for (int links = 1; !failed() && (token_.is("&&") || token_.is("||")); ++links) {
+    if (links > kMaxChain) return fail();
     Command both = node(token_.is("&&") ? Kind::and_if : Kind::or_if, left.line);
     take();
     skip_newlines();

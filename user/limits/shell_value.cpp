@@ -2,6 +2,7 @@
 #include "limits/shell_value.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace idlewarden::shell {
 namespace {
@@ -12,7 +13,11 @@ constexpr std::size_t kMaxVariables = 1000;
 constexpr std::size_t kMaxText = 8192;
 
 const Variable& ambient() {
-  static const Variable variable{.values = {Value{}, Value::unknown()}, .exported = Tri::unknown};
+  static const Variable variable = [] {
+    Value outside = Value::unknown();
+    outside.inherited = true;
+    return Variable{.values = {Value{}, std::move(outside)}, .exported = Tri::unknown};
+  }();
   return variable;
 }
 
@@ -47,18 +52,34 @@ void unite(Values& into, const Values& more) {
   }
 }
 
-Values each_followed_by(const Values& left, const Values& right) {
+bool known_but_for_outside(const Values& values) {
+  const auto is_text = [](const Value& value) { return value.kind == Value::Kind::text; };
+  return std::ranges::any_of(values, is_text) &&
+         std::ranges::all_of(values,
+                             [](const Value& value) { return value.inherited || value.known(); });
+}
+
+std::size_t weight(const Values& values) {
+  std::size_t units = 0;
+  for (const Value& value : values) units += 8 + value.text.size() / 2;
+  return units;
+}
+
+Values each_followed_by(const Values& left, const Values& right, Budget& budget) {
+  if (!budget.spend(weight(left) * right.size() + weight(right) * left.size())) {
+    return {Value::unknown()};
+  }
   Values all;
   for (const Value& a : left) {
     for (const Value& b : right) {
       Value both = Value::of(a.text + b.text);
-      const bool known = a.kind != Value::Kind::unknown && a.kind != Value::Kind::nonempty &&
-                         b.kind != Value::Kind::unknown && b.kind != Value::Kind::nonempty &&
-                         both.text.size() <= kMaxText;
+      const bool known = a.known() && b.known() && both.text.size() <= kMaxText;
       if (!known) {
+        const bool inherited = (a.inherited || a.known()) && (b.inherited || b.known());
         const bool some = a.kind == Value::Kind::nonempty || b.kind == Value::Kind::nonempty ||
                           !a.text.empty() || !b.text.empty();
         both = some ? Value::nonempty() : Value::unknown();
+        both.inherited = inherited;
       }
       unite(all, {both});
     }
@@ -79,6 +100,19 @@ Variable& State::at(const std::string& name) {
     return overflow;
   }
   return variables.try_emplace(name, ambient()).first->second;
+}
+
+std::size_t State::weight() const {
+  std::size_t units = Budget::kStep;
+  for (const auto& [name, variable] : variables) {
+    units += 32 + name.size() / 2 + shell::weight(variable.values);
+  }
+  return units;
+}
+
+std::optional<State> fork(const State& state, Budget& budget) {
+  if (!budget.spend(state.weight())) return std::nullopt;
+  return state;
 }
 
 void State::join(const State& other) {

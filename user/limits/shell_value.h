@@ -2,10 +2,13 @@
 // What is known of a shell's variables without running it: for each the values that it may have.
 #pragma once
 
+#include <cstddef>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "limits/shell_budget.h"
 
 namespace idlewarden::shell {
 
@@ -22,20 +25,28 @@ struct Value {
   enum class Kind { unset, text, nonempty, unknown };
   Kind kind = Kind::unset;
   std::string text;
-  int source = -1;  // the line that gave it, for a variable that is watched
+  int source = -1;         // the line that gave it, for a variable that is watched
+  bool inherited = false;  // unknown, because it would come from outside of all files
 
   static Value of(std::string text) { return {Kind::text, std::move(text)}; }
   static Value unknown() { return {Kind::unknown, {}}; }
   static Value nonempty() { return {Kind::nonempty, {}}; }
+  bool known() const { return kind == Kind::unset || kind == Kind::text; }
   bool empty() const { return kind == Kind::unset || (kind == Kind::text && text.empty()); }
   friend bool operator==(const Value&, const Value&) = default;
 };
 
 // One of these; never empty.
 using Values = std::vector<Value>;
+// What they weigh, in units of the Budget.
+std::size_t weight(const Values& values);
+// A variable that no file sets is unset in all but the strangest logins: whether what is left is
+// known, and there is some.
+bool known_but_for_outside(const Values& values);
 // Adds what is missing. Beyond a bound the rest becomes one unknown value.
 void unite(Values& into, const Values& more);
-Values each_followed_by(const Values& left, const Values& right);
+// Paid for; {unknown} where that is not possible.
+Values each_followed_by(const Values& left, const Values& right, Budget& budget);
 
 struct Variable {
   Values values{Value{}};
@@ -54,10 +65,13 @@ struct State {
 
   const Variable& get(const std::string& name) const;
   Variable& at(const std::string& name);
+  std::size_t weight() const;
   // The state after one of two ways was taken.
   void join(const State& other);
 };
 // For the many places where a way out may be taken more than once.
 void join(std::optional<State>& into, const State& other);
+// A copy, to follow one of two ways; nullopt: it cannot be paid for.
+std::optional<State> fork(const State& state, Budget& budget);
 
 }  // namespace idlewarden::shell

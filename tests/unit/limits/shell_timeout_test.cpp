@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <initializer_list>
 #include <string>
 #include <utility>
@@ -262,71 +261,6 @@ TEST_F(ShellTimeout, ListsWhatItLookedAt) {
     EXPECT_THAT(timeouts.files, ::testing::Contains(path));
   }
 }
-
-// Whatever a user writes, reading it ends soon.
-struct Hostile {
-  const char* name;
-  std::string text;
-};
-void PrintTo(const Hostile& hostile, std::ostream* out) {
-  *out << hostile.name;
-}
-
-class ShellTimeoutBounds : public ShellTimeout, public ::testing::WithParamInterface<Hostile> {};
-
-std::string repeated(const std::string& text, std::size_t times) {
-  std::string all;
-  for (std::size_t i = 0; i < times; ++i) all += text;
-  return all;
-}
-
-TEST_P(ShellTimeoutBounds, EndsSoon) {
-  file("/etc/profile", "TMOUT=600\n");
-  file("/home/u/.profile", GetParam().text);
-  file("/home/u/.login", GetParam().text);
-  const auto start = std::chrono::steady_clock::now();
-  const ShellTimeouts timeouts = read();
-  read("/bin/tcsh");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));
-  ASSERT_FALSE(timeouts.in_force.empty());
-  EXPECT_EQ(timeouts.in_force[0].limit, Seconds(600));
-}
-
-INSTANTIATE_TEST_SUITE_P(
-    Files, ShellTimeoutBounds,
-    ::testing::Values(
-        Hostile{"reads_itself", ". ~/.profile\n"},
-        Hostile{"reads_itself_twice", ". ~/.profile; . ~/.profile\n"},
-        Hostile{"calls_itself_twice", "f() { f; f; }\nf\n"},
-        Hostile{"open_quotes", repeated("'\n", 100'000)},
-        Hostile{"open_parentheses", repeated("(", 200'000)},
-        Hostile{"open_substitutions", repeated("$(", 100'000)},
-        Hostile{"open_expansions", repeated("${a:-", 50'000)},
-        Hostile{"many_ifs", repeated("if a;then b=$c;fi\n", 12'000)},
-        Hostile{"many_values", repeated("a && TMOUT=1$RANDOM\n", 10'000)},
-        Hostile{"many_names",
-                [] {
-                  std::string all;
-                  for (int i = 0; i < 15'000; ++i) all += "a && v" + std::to_string(i) + "=1\n";
-                  return all;
-                }()},
-        Hostile{"many_negations", repeated("! ", 100'000)},
-        Hostile{"nested_loops",
-                repeated("for i in 1 2 3 4 5 6 7 8 9; do ", 50) + repeated("done;", 50)},
-        Hostile{"nested_functions", repeated("for i in 1 2 3; do f() { ", 40)},
-        Hostile{"arithmetic_parentheses", "TMOUT=$((" + repeated("(", 50'000) + "\n"},
-        Hostile{"arithmetic_signs", "TMOUT=$((" + repeated("-", 50'000) + "1))\n"},
-        Hostile{"test_parentheses", "[ " + repeated("! ( ", 50'000) + "\n"},
-        Hostile{"extended_test_parentheses", "[[ " + repeated("( ", 50'000) + " ]]\n"},
-        Hostile{"eval_of_eval", "A='eval $A$A'\neval $A\n"},
-        Hostile{"eval_of_itself", "A='. ~/.profile'\neval $A\n"},
-        Hostile{"nested_cases", repeated("case a in b) ", 20'000)},
-        Hostile{"csh_loops", repeated("foreach i (a b c)\n", 1000) + repeated("end\n", 1000)},
-        Hostile{"csh_short_ifs", repeated("if (a) ", 5000) + "\n"},
-        Hostile{"csh_ifs", repeated("if (a) then\n", 3000)},
-        Hostile{"doubling", "A=x\n" + repeated("A=$A$A\n", 20'000)},
-        Hostile{"here_documents", repeated("cat <<EOF\n", 2000)}),
-    [](const auto& instance) { return std::string(instance.param.name); });
 
 }  // namespace
 }  // namespace idlewarden
