@@ -165,6 +165,24 @@ TEST_F(ShellTimeout, ValueLeftOpenRemovesNothing) {
   EXPECT_TRUE(timeouts.in_force[1].conditional);
 }
 
+// As the package bash-completion does on most hosts: a folder that a variable of the environment
+// may name, but that no file sets.
+TEST_F(ShellTimeout, FolderFromOutsideIsTheUsualOne) {
+  file("/etc/profile",
+       "TMOUT=600\nd=${COMPLETIONS:-/etc/completions.d}\n"
+       "if [[ -d $d && -x $d ]]; then for i in \"$d\"/*; do . \"$i\"; done; fi\n");
+  file("/etc/completions.d/a", "b=1\n");
+  ASSERT_THAT(read().in_force, SizeIs(1));
+  EXPECT_FALSE(read().in_force[0].conditional);
+  file("/etc/completions.d/z", "TMOUT=300\n");
+  EXPECT_THAT(read().in_force, SizeIs(2));
+  // What a command prints is another matter.
+  file("/etc/profile",
+       "TMOUT=600\nd=/etc/none.d\na && d=$(b)\nfor i in \"$d\"/*; do . \"$i\"; done\n");
+  ASSERT_THAT(read().in_force, SizeIs(2));
+  EXPECT_THAT(read().in_force[1].reason, HasSubstr("which file it reads"));
+}
+
 TEST_F(ShellTimeout, UsersFilesCanOnlyTighten) {
   file("/etc/profile", "TMOUT=600\n");
   file("/home/u/.profile", "TMOUT=0\nTMOUT=900\nunset TMOUT\n");
