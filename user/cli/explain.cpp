@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // On this host's files or another tree's, without a daemon: explain (but of a live session),
 // check-config.
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
@@ -18,7 +19,7 @@ namespace {
 struct ExplainArguments {
   std::string config = kDefaultPolicyFile;
   std::string root = "/";
-  std::string user, shell, address, host, local_address, sshd_config;
+  std::string user, shell, address, host, local_address, tty, sshd_config;
   std::vector<std::string> groups;
   std::optional<std::uint16_t> local_port;
   std::string kind = "ssh";
@@ -40,14 +41,18 @@ Subject subject_from(const ExplainArguments& arguments, const Root& root) {
     if (subject.groups.empty()) {
       subject.groups = group_names(root, account->name, account->gid);
     }
-  } else if (subject.shell.empty()) {
-    subject.shell = "/bin/bash";
+  } else {
+    if (subject.shell.empty()) subject.shell = "/bin/bash";
+    fmt::print(stderr, "idlewarden: there is no account \"{}\" under {}: taken as one with {}{}\n",
+               printable(arguments.user), root.directory(), printable(subject.shell),
+               subject.groups.empty() ? " and in no group" : "");
   }
   subject.kind = *kind_from(arguments.kind);
   subject.address = arguments.address;
   subject.host = arguments.host;
   subject.local_address = arguments.local_address;
   subject.local_port = arguments.local_port;
+  subject.tty = arguments.tty;
   if (!arguments.sshd_config.empty()) subject.sshd.config_file = arguments.sshd_config;
   subject.sshd.root = root.directory();
   return subject;
@@ -82,10 +87,21 @@ int explain(const ExplainArguments& arguments) {
   return kFine;
 }
 
+// CLI11's checks say "" for: fine.
+std::string check_address(const std::string& text) {
+  in6_addr scratch{};
+  const bool known = ::inet_pton(AF_INET, text.c_str(), &scratch) == 1 ||
+                     ::inet_pton(AF_INET6, text.substr(0, text.find('%')).c_str(), &scratch) == 1;
+  return known ? "" : printable(text) + " is no address: write it as 192.0.2.7 or 2001:db8::7";
+}
+
 // Either of the two is asked for; of a live session the daemon knows all the rest.
 void check_whose(const CLI::App& command) {
   if (command.count("--session") == 0) {
     if (command.count("--user") == 0) throw CLI::RequiredError("--user or --session");
+    if (command.get_option("--user")->as<std::string>().empty()) {
+      throw CLI::ValidationError("--user", "names nobody");
+    }
     return;
   }
   for (const CLI::Option* option : command.get_options()) {
@@ -138,6 +154,7 @@ int check_config(const CheckArguments& arguments) {
 
 void add_explain(CLI::App& app, int& status) {
   auto arguments = std::make_shared<ExplainArguments>();
+  const CLI::Validator address(check_address, "", "address");
   CLI::App* command =
       app.add_subcommand("explain", "How long a session may be idle, and who says so");
   command
@@ -152,13 +169,18 @@ void add_explain(CLI::App& app, int& status) {
   command->add_option("--groups", arguments->groups, "The groups, instead of the account's own")
       ->delimiter(',')
       ->type_name("A,B");
-  command->add_option("--addr", arguments->address, "The client's address")->type_name("IP");
+  command->add_option("--addr", arguments->address, "The client's address")
+      ->type_name("IP")
+      ->check(address);
   command->add_option("--host", arguments->host, "The client's name, where sshd has UseDNS yes")
       ->type_name("NAME");
   command->add_option("--laddr", arguments->local_address, "The address it connected to")
-      ->type_name("IP");
+      ->type_name("IP")
+      ->check(address);
   command->add_option("--lport", arguments->local_port, "The port it connected to")
       ->type_name("PORT");
+  command->add_option("--tty", arguments->tty, "Its terminal, for rules that ask for one")
+      ->type_name("pts/N|ttyN");
   command->add_option("--shell", arguments->shell, "The login shell, instead of the account's own")
       ->type_name("PATH");
   command->add_option("--kind", arguments->kind, "What kind of session")

@@ -49,7 +49,7 @@ _idlewarden() {
     --session) values=$(idlewarden sessions --json 2>/dev/null |
       grep -o '"tty":"[^"]*"' | cut -d'"' -f4) ;;
     --only-host-pid) values=$(pgrep -x 'sshd|dropbear' 2>/dev/null) ;;
-    --addr | --host | --laddr | --lport | --users) return ;;
+    --addr | --host | --laddr | --lport | --tty | --users) return ;;
   esac
   if [[ -z $values ]]; then
     case $command in
@@ -59,8 +59,8 @@ _idlewarden() {
       top) values="--socket --interval --once" ;;
       events) values="--socket --follow -f" ;;
       whatif) values="--limit --users --socket --state-dir" ;;
-      explain) values="--user --session --groups --addr --host --laddr --lport --shell --kind
-        --sshd-config --config --root --socket" ;;
+      explain) values="--user --session --groups --addr --host --laddr --lport --tty --shell
+        --kind --sshd-config --config --root --socket" ;;
       lint) values="--against --sshd-config --config --root" ;;
       check-config)
         if [[ $word != -* ]]; then

@@ -48,6 +48,7 @@ complete -c idlewarden -n "$of explain" -l addr -x -d 'The address of the client
 complete -c idlewarden -n "$of explain" -l host -x -d 'The name of the client'
 complete -c idlewarden -n "$of explain" -l laddr -x -d 'The address it connected to'
 complete -c idlewarden -n "$of explain" -l lport -x -d 'The port it connected to'
+complete -c idlewarden -n "$of explain" -l tty -x -d 'Its terminal'
 complete -c idlewarden -n "$of explain" -l shell -rF -d 'The login shell'
 complete -c idlewarden -n "$of explain" -l kind -x -a 'ssh ssh-nopty console' -d 'What kind of session'
 complete -c idlewarden -n "$of lint" -l against -rF -d 'Does this host meet the controls of this file'

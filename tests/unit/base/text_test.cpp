@@ -38,6 +38,8 @@ TEST(Printable, CutsAtTheLimit) {
 
 TEST(Nearest, FindsTheMisspeltWord) {
   EXPECT_EQ(nearest("gracee", {"warn", "grace"}), "grace");
+  EXPECT_EQ(nearest("tmuot", {"logind", "tmout"}), "tmout");
+  EXPECT_EQ(nearest("", {"warn", "a"}), "");
   EXPECT_EQ(nearest("zzz", {"warn", "grace"}), "");
 }
 
