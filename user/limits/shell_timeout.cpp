@@ -165,7 +165,7 @@ class Reading {
     if (!heeds_it()) {
       source.reason = kind_.name + " has no TMOUT";
     } else if (!finding.fate.empty()) {
-      source.reason = finding.fate;
+      source.reason = source.malformed ? source.reason + "; " + finding.fate : finding.fate;
     } else {
       source.reason = finding.users_own ? "a user's own file can only tighten" : "does not last";
     }

@@ -34,13 +34,20 @@ constexpr std::array kNames{
 
 constexpr const char* kHint =
     "write Match all, or pairs of User, Group, Host, Address, LocalAddress, LocalPort or RDomain "
-    "and a list of patterns, as in Match User bob Address 10.0.0.0/8";
+    "(since OpenSSH 9.9 also Version, and Invalid-User alone) and a list of patterns, as in "
+    "Match User bob Address 10.0.0.0/8";
 
 std::optional<What> what_of(std::string_view word) {
   const std::string name = lower(word);
   const auto* found = std::ranges::find(kNames, name, &Name::text);
   if (found == kNames.end()) return std::nullopt;
   return found->what;
+}
+
+std::string near_miss(std::string_view word) {
+  std::vector<std::string> candidates;
+  for (const Name& name : kNames) candidates.emplace_back(name.text);
+  return nearest(lower(word), candidates);
 }
 
 bool is_comment(const SshdWord& word) {
@@ -62,8 +69,9 @@ Result<SshdCriterion> criterion(const SshdWord& name, const SshdWord* argument,
   }
   const auto what = what_of(name.text);
   if (!what) {
+    const std::string meant = near_miss(name.text);
     return fail_at(at(where, name.column), fmt::format("Match: unknown criterion \"{}\"", shown),
-                   kHint);
+                   meant.empty() ? kHint : "write " + meant);
   }
   SshdCriterion made{*what, argument->text, 0};
   const std::string value = printable(argument->text);
