@@ -138,6 +138,8 @@ TEST_P(Forgery, WhatTheOwnerDoesToTheTty) {
       "  time.sleep(0.5)\n\"");
   SshLogin& sized = log_in("resize");
   sized.command("vim.tiny /etc/hostname");
+  // Its echo says that the command has been typed by now, however slow the way is.
+  EXPECT_TRUE(sized.terminal().wait_for("hostname", 20s)) << sized.terminal().output();
   int pushed = 0;
   for (int i = 0; i < 7; ++i) {
     sized.terminal().resize(static_cast<unsigned short>(20 + i), 100);
