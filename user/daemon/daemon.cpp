@@ -26,6 +26,7 @@
 #include "kernel/backends.h"
 #include "kernel/connection_meter.h"
 #include "limits/limits.h"
+#include "report/access.h"
 #include "report/hook.h"
 #include "report/server.h"
 
@@ -96,6 +97,7 @@ class Daemon {
   void compose();
   void listen_to_logind();
   void turn(const std::string& why_reload = {});
+  void check_token();
   void watch_files(WallTime read_since);
   void arm();
   void reload(const std::string& cause);
@@ -141,6 +143,7 @@ std::expected<void, StartFailure> Daemon::start() {
   if (const auto served = open_servers(); !served) return cannot_start(served.error());
   if (const auto opened = open_kernel(); !opened) return cannot_start(opened.error());
   compose();
+  check_token();
   listen_to_logind();
 
   reporter_->info(start_line(*limits_, kernel_));
@@ -245,6 +248,13 @@ void Daemon::tell(const Event& event) {
   hooks_.offer(event);
 }
 
+// The servers read it themselves when somebody presents one; here only to tell in time.
+void Daemon::check_token() {
+  const std::string& file = limits_->policy().metrics_token_file;
+  const auto token = file.empty() ? Result<std::string>() : read_token(file);
+  degrade("metrics_token", token ? "" : token.error().text());
+}
+
 void Daemon::listen_to_logind() {
   logind_bus_ = std::make_unique<LogindBus>(
       logind_, procfs_,
@@ -304,12 +314,14 @@ Result<void> Daemon::open_metrics(const SnapshotProvider& provider) {
   if (!passed) return std::unexpected(passed.error());
   const auto& wanted = limits_->policy().metrics_listen;
   if (!*passed && !wanted) return {};
-  auto served =
-      *passed ? serve_metrics(std::move(**passed), provider) : serve_metrics(*wanted, provider);
+  auto served = *passed ? serve_metrics(std::move(**passed), provider, *reporter_)
+                        : serve_metrics(*wanted, provider, *reporter_);
   if (!served) return std::unexpected(served.error());
   metrics_server_ = std::move(*served);
   const std::string address = metrics_server_->address();
-  reporter_->info(fmt::format("metrics on http://{}/metrics", address));
+  const bool page = limits_->policy().metrics_page != StatusPage::off;
+  reporter_->info(
+      fmt::format("{} on http://{}/", page ? "status page and metrics" : "metrics", address));
   if (*passed && wanted != address) {
     reporter_->warning(
         fmt::format("the policy's metrics.listen = \"{}\" has no effect here: the "
@@ -354,6 +366,7 @@ void Daemon::reload(const std::string& cause) {
   if (const auto loaded = monitor_->reload(cause); !loaded) {
     reporter_->error("what was in force before stays: " + loaded.error().text());
   }
+  check_token();
   sd_notify(0, "READY=1");
 }
 

@@ -392,10 +392,12 @@ Result<void> Monitor::reload(const std::string& cause) {
   event.detail = cause;
   if (broken) {
     ++counters_.reloads_failed;
+    counters_.last_reload_failed = true;
     event.detail = broken->text();
     event.source = broken->where;
   } else {
     ++counters_.reloads_ok;
+    counters_.last_reload_failed = false;
     counters_.last_reload_ok = event.time;
   }
   parts_.emit(event);
@@ -409,8 +411,12 @@ Snapshot Monitor::snapshot() const {
   s.wall = parts_.clock.wall();
   s.now = parts_.clock.now();
   s.backend = parts_.source.backend();
-  s.mode = parts_.limits.policy().mode;
-  s.per_session_metrics = parts_.limits.policy().metrics_per_session;
+  const Policy& policy = parts_.limits.policy();
+  s.mode = policy.mode;
+  s.per_session_metrics = policy.metrics_per_session;
+  s.page = policy.metrics_page;
+  s.token_file = policy.metrics_token_file;
+  s.max_terminations_per_minute = policy.max_terminations_per_minute;
   s.degraded = degraded_;
   s.counters = counters_;
   s.inputs = ended_inputs_;

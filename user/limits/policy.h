@@ -63,6 +63,10 @@ struct Hooks {
   friend bool operator==(const Hooks&, const Hooks&) = default;
 };
 
+// Who may see the status page, its API and the series of single sessions, all of which name people:
+// whoever can reach it on loopback (and with the token elsewhere), only who has the token, nobody.
+enum class StatusPage { loopback, token, off };
+
 struct Policy {
   Mode mode = Mode::audit;
   Seconds warn{60};
@@ -79,6 +83,8 @@ struct Policy {
   std::optional<std::string> metrics_listen = "127.0.0.1:9477";  // none: no listener
   bool metrics_per_session = false;
   Hooks hooks;
+  StatusPage metrics_page = StatusPage::loopback;
+  std::string metrics_token_file;             // absolute; empty: there is no token
   std::vector<std::string> host_executables;  // [sessions] hosts, added to the built-in ones
   std::vector<Rule> rules;
   std::vector<Control> controls;   // for lint --against

@@ -73,6 +73,7 @@ class PolicyReader {
   Apply tables(const char* written, One one);
   Result<void> rule(const toml::table& table);
   Result<void> control(const toml::table& table);
+  Keys metrics();
   Keys top_level();
 
   const std::string& file_;

@@ -128,6 +128,35 @@ Result<void> PolicyReader::rule(const toml::table& table) {
   return {};
 }
 
+PolicyReader::Keys PolicyReader::metrics() {
+  const auto listen = [this](const toml::node& node) -> Result<void> {
+    const auto value = string(node);
+    if (!value) return std::unexpected(value.error());
+    auto address = parse_listen(*value);
+    if (!address) return wrong(node, address.error().what, address.error().hint);
+    policy_.metrics_listen = *std::move(address);
+    return {};
+  };
+  const auto token_file = [this](const toml::node& node) -> Result<void> {
+    const auto value = string(node);
+    if (!value) return std::unexpected(value.error());
+    if (!value->starts_with('/')) {
+      return wrong(node, fmt::format("\"{}\" is not an absolute path", printable(*value, 60)),
+                   "write \"/etc/idlewarden/token\"");
+    }
+    policy_.metrics_token_file = *value;
+    return {};
+  };
+  return {
+      {"listen", listen},
+      {"per_session", flag(policy_.metrics_per_session)},
+      {"page", choice<StatusPage>(policy_.metrics_page, {{"loopback", StatusPage::loopback},
+                                                         {"token", StatusPage::token},
+                                                         {"off", StatusPage::off}})},
+      {"token_file", token_file},
+  };
+}
+
 PolicyReader::Keys PolicyReader::top_level() {
   std::vector<std::pair<std::string, std::optional<Backend>>> backends{{"auto", std::nullopt}};
   for (const Backend backend :
@@ -149,18 +178,7 @@ PolicyReader::Keys PolicyReader::top_level() {
                             {"logind", flag(policy_.derive_logind)},
                             {"client_alive_floor", duration(policy_.client_alive_floor)}})},
       {"kernel", section("[kernel]", {{"backend", choice(policy_.backend, backends)}})},
-      {"metrics", section("[metrics]", {{"listen",
-                                         [this](const toml::node& node) -> Result<void> {
-                                           const auto value = string(node);
-                                           if (!value) return std::unexpected(value.error());
-                                           auto listen = parse_listen(*value);
-                                           if (!listen)
-                                             return wrong(node, listen.error().what,
-                                                          listen.error().hint);
-                                           policy_.metrics_listen = *std::move(listen);
-                                           return {};
-                                         }},
-                                        {"per_session", flag(policy_.metrics_per_session)}})},
+      {"metrics", section("[metrics]", metrics())},
       {"hooks",
        section("[hooks]", {{"on_event", program(policy_.hooks)},
                            {"events", event_types(policy_.hooks.events)},

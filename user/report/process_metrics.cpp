@@ -24,13 +24,24 @@ double cpu_seconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-// proc_pid_statm(5): the second number, in pages.
-std::optional<double> resident_bytes(const std::string& statm) {
-  std::ifstream in(statm);
-  double size = 0;
+struct Memory {
+  double all = 0;
   double resident = 0;
-  if (!(in >> size >> resident)) return std::nullopt;
-  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+};
+
+// proc_pid_statm(5): the first two numbers, in pages.
+std::optional<Memory> memory_bytes(const std::string& statm) {
+  std::ifstream in(statm);
+  Memory pages;
+  if (!(in >> pages.all >> pages.resident)) return std::nullopt;
+  const auto page = static_cast<double>(::sysconf(_SC_PAGESIZE));
+  return Memory{.all = pages.all * page, .resident = pages.resident * page};
+}
+
+std::optional<double> max_fds() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::nullopt;
+  return static_cast<double>(limit.rlim_cur);
 }
 
 std::optional<double> open_fds(const std::string& folder) {
@@ -56,12 +67,17 @@ std::vector<MetricFamily> process_metrics(WallTime wall, BootTime now, const Pro
   const pid_t self = ::getpid();
   add("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.",
       MetricType::Counter, cpu_seconds());
-  if (const auto bytes = resident_bytes(procfs.path(self, "statm"))) {
+  if (const auto bytes = memory_bytes(procfs.path(self, "statm"))) {
     add("process_resident_memory_bytes", "Resident memory size in bytes.", MetricType::Gauge,
-        *bytes);
+        bytes->resident);
+    add("process_virtual_memory_bytes", "Virtual memory size in bytes.", MetricType::Gauge,
+        bytes->all);
   }
   if (const auto fds = open_fds(procfs.path(self, "fd"))) {
     add("process_open_fds", "Number of open file descriptors.", MetricType::Gauge, *fds);
+  }
+  if (const auto most = max_fds()) {
+    add("process_max_fds", "Maximum number of open file descriptors.", MetricType::Gauge, *most);
   }
   if (const auto stat = procfs.stat(self)) {
     const double booted = std::chrono::duration<double>(wall.time_since_epoch()).count() -

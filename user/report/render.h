@@ -25,6 +25,7 @@ Result<const SessionRow*> find_session(const Snapshot& snapshot, const std::stri
 // The same for it, with the session itself: "session" as sessions_json() has it.
 std::string explain_session_json(const Snapshot& snapshot, const SessionRow& row);
 std::string explain_session_text(const SessionRow& row);
-std::string metrics_text(const Snapshot& snapshot);  // the exposition format, version 0.0.4
+// The exposition format, version 0.0.4. Without `name_people` also without the series per session.
+std::string metrics_text(const Snapshot& snapshot, bool name_people = true);
 
 }  // namespace idlewarden

@@ -31,6 +31,7 @@ constexpr std::array kHappenings{Happened::warned,           Happened::resumed,
 constexpr std::array kOrigins{Origin::rule, Origin::sshd_config, Origin::tmout, Origin::logind};
 // Series per session are for small hosts and have an end.
 constexpr std::size_t kMaxSessionSeries = 1000;
+const std::vector<double> kIdleBounds{60, 300, 600, 900, 1800, 3600, 14400, 28800, 86400};
 
 std::string label(std::string_view raw) {
   return printable(raw, kNameLimit);
@@ -88,6 +89,10 @@ void add_daemon(Exposition& out, const Snapshot& s) {
             {{"backend", std::string(to_string(s.backend))}});
   out.gauge("mode_info", "Whether sessions are ended or only reported; always 1.", 1,
             {{"mode", std::string(to_string(s.mode))}});
+  out.gauge("max_terminations_per_minute", "How many ends of sessions may begin in a minute.",
+            s.max_terminations_per_minute);
+  out.gauge("degraded_reasons", "Reasons why not everything is as it should be; 0 is well.",
+            static_cast<double>(s.degraded.size()));
   MetricFamily& degraded = out.family(
       "degraded", "1 for each reason why not everything is as it should be.", MetricType::Gauge);
   for (const auto& [reason, sentence] : s.degraded) {
@@ -108,15 +113,42 @@ void add_sessions(Exposition& out, const Snapshot& s) {
           static_cast<double>(n));
     }
   }
-  out.gauge("sessions_with_limit", "Live sessions that may not be idle for ever.",
-            static_cast<double>(std::ranges::count_if(
-                s.sessions, [](const SessionRow& row) { return row.limit.has_value(); })));
-  Histogram idle({60, 300, 600, 900, 1800, 3600, 14400, 28800, 86400});
+  Histogram idle(kIdleBounds);
   for (const SessionRow& row : s.sessions) idle.observe(to_seconds(row.idle));
   out.histogram("session_idle_seconds",
                 "How long the live sessions have been without input, as of this scrape (it does "
                 "not accumulate).",
                 idle);
+}
+
+void add_limits(Exposition& out, const Snapshot& s) {
+  MetricFamily& limited = out.family(
+      "sessions_with_limit",
+      "Live sessions that may not be idle for ever, by what set their limit.", MetricType::Gauge);
+  for (const Origin origin : kOrigins) {
+    const auto n = std::ranges::count_if(s.sessions, [&](const SessionRow& row) {
+      return row.limit && row.verdict.decided_by == origin;
+    });
+    Exposition::add_gauge(limited, {{"decided_by", std::string(to_string(origin))}},
+                          static_cast<double>(n));
+  }
+  Histogram limits(kIdleBounds);
+  double overdue = 0;
+  Nanoseconds most{0};
+  for (const SessionRow& row : s.sessions) {
+    if (row.limit) limits.observe(to_seconds(*row.limit));
+    if (!row.left || *row.left >= Nanoseconds(0)) continue;
+    ++overdue;
+    most = std::max(most, -*row.left);
+  }
+  out.histogram("session_limit_seconds",
+                "How long the live sessions may be without input, as of this scrape (it does not "
+                "accumulate).",
+                limits);
+  out.gauge("sessions_overdue", "Live sessions that are beyond their limit.", overdue);
+  out.gauge("session_overdue_max_seconds",
+            "How far the live session that is furthest beyond its limit is beyond it; 0: none is.",
+            to_ms_precision(to_seconds(most)));
 }
 
 void add_events(Exposition& out, const Snapshot& s) {
@@ -173,13 +205,15 @@ void add_work(Exposition& out, const Snapshot& s) {
       "policy_reloads_total", "Times that the configuration was read again.", MetricType::Counter);
   Exposition::add_counter(reloads, {{"result", "success"}}, static_cast<double>(c.reloads_ok));
   Exposition::add_counter(reloads, {{"result", "failure"}}, static_cast<double>(c.reloads_failed));
+  out.gauge("policy_last_reload_successful",
+            "Whether the configuration could be read when it was last read again; 1 before that.",
+            c.last_reload_failed ? 0 : 1);
   out.gauge("policy_last_reload_success_timestamp_seconds",
             "When the configuration in force was read.",
             std::chrono::duration<double>(c.last_reload_ok.time_since_epoch()).count());
 }
 
-void add_per_session(Exposition& out, const Snapshot& s) {
-  if (!s.per_session_metrics) return;
+void add_each_session(Exposition& out, const Snapshot& s) {
   std::vector<const SessionRow*> rows;
   for (const SessionRow& row : s.sessions) rows.push_back(&row);
   std::ranges::sort(rows, std::ranges::greater(), &SessionRow::idle);
@@ -207,14 +241,15 @@ void add_per_session(Exposition& out, const Snapshot& s) {
 
 }  // namespace
 
-std::string metrics_text(const Snapshot& snapshot) {
+std::string metrics_text(const Snapshot& snapshot, bool name_people) {
   Exposition out;
   add_daemon(out, snapshot);
   add_sessions(out, snapshot);
+  add_limits(out, snapshot);
   add_events(out, snapshot);
   add_hook(out, snapshot.hook);
   add_work(out, snapshot);
-  add_per_session(out, snapshot);
+  if (snapshot.per_session_metrics && name_people) add_each_session(out, snapshot);
   std::ranges::move(process_metrics(snapshot.wall, snapshot.now),
                     std::back_inserter(out.families()));
   std::ostringstream text;

@@ -2,14 +2,21 @@
 #include "report/server.h"
 
 #include <fmt/format.h>
-#include <httplib.h>
-#include <poll.h>
-#include <sys/socket.h>
+#include <fmt/ranges.h>
+#include <sys/random.h>
+#include <unistd.h>
 
+#include <array>
 #include <charconv>
+#include <climits>
+#include <stdexcept>
 
+#include "report/access.h"
+#include "report/client.h"
 #include "report/front_door.h"
+#include "report/http.h"
 #include "report/listen.h"
+#include "report/page.h"
 #include "report/render.h"
 #include "report/what_if.h"
 
@@ -18,80 +25,10 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kWriteTimeout{5};       // for one piece of an answer
 constexpr std::chrono::milliseconds kFollowWait{500};  // how soon a follower notices the end
 constexpr std::chrono::seconds kHeartbeat{10};
-
-// One request: its head was read already, the answer goes to the socket. There is no body to read.
-class OneRequest final : public httplib::Stream {
- public:
-  OneRequest(int socket, std::string_view head) : socket_(socket), head_(head) {}
-
-  bool is_readable() const override { return !head_.empty(); }
-  bool is_writable() const override {
-    pollfd p{socket_, POLLOUT, 0};
-    return ::poll(&p, 1, 0) >= 0 && (p.revents & (POLLHUP | POLLERR)) == 0;
-  }
-  ssize_t read(char* to, size_t size) override {
-    const std::size_t n = head_.copy(to, size);
-    head_.remove_prefix(n);
-    return static_cast<ssize_t>(n);
-  }
-  ssize_t write(const char* from, size_t size) override {
-    const auto until = steady_clock::now() + kWriteTimeout;
-    for (size_t sent = 0; sent < size;) {
-      const ssize_t n = ::send(socket_, from + sent, size - sent, MSG_NOSIGNAL);
-      if (n >= 0) {
-        sent += static_cast<size_t>(n);
-        continue;
-      }
-      if (errno != EAGAIN && errno != EINTR) return -1;
-      const auto left =
-          std::chrono::duration_cast<std::chrono::milliseconds>(until - steady_clock::now());
-      pollfd p{socket_, POLLOUT, 0};
-      if (left.count() <= 0 || ::poll(&p, 1, static_cast<int>(left.count())) < 0) return -1;
-    }
-    return static_cast<ssize_t>(size);
-  }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override { nobody(ip, port); }
-  void get_local_ip_and_port(std::string& ip, int& port) const override { nobody(ip, port); }
-  // Only asked whether it fits into an fd_set, which nothing here uses.
-  socket_t socket() const override { return 0; }
-
- private:
-  static void nobody(std::string& ip, int& port) {
-    ip.clear();
-    port = 0;
-  }
-
-  int socket_;
-  std::string_view head_;
-};
-
-// The library parses, routes and writes; accepting and waiting is the front door's.
-class Http final : public httplib::Server {
- public:
-  Http() {
-    set_exception_handler([](const auto&, httplib::Response& response, std::exception_ptr) {
-      response.status = 500;
-    });
-    svr_sock_ = 0;  // anything but INVALID_SOCKET: not shutting down
-  }
-
-  void answer(int socket, std::string_view head) noexcept {
-    try {
-      OneRequest stream(socket, head);
-      bool closed = true;
-      // No ranges: a thousand of them would have the answer repeated a thousand times.
-      process_request(stream, true, closed, [](httplib::Request& r) { r.ranges.clear(); });
-    } catch (...) {
-      // Out of memory, at worst: the client sees its connection closed, the daemon lives on.
-    }
-  }
-
-  // Ends streams at their next piece.
-  void stop_streams() { svr_sock_ = INVALID_SOCKET; }
-};
+// In place of the status page.
+constexpr const char* kPlainPage = "idlewarden\n/metrics  for Prometheus\n/healthz  ok or 503";
 
 void set_text(httplib::Response& response, int status, const std::string& text) {
   response.status = status;
@@ -116,11 +53,15 @@ int number_or(const httplib::Request& request, const char* name, int otherwise) 
   return value;
 }
 
-void add_common(Http& http, const SnapshotProvider& provider) {
+// Whether a request may see what names people.
+using MayNamePeople = bool (*)(const Snapshot&, const httplib::Request&);
+
+void add_common(Http& http, const SnapshotProvider& provider, MayNamePeople may) {
   using Request = httplib::Request;
-  http.Get("/metrics",
-           from_snapshot(provider, "text/plain; version=0.0.4; charset=utf-8",
-                         [](const Snapshot& s, const Request&) { return metrics_text(s); }));
+  http.Get("/metrics", from_snapshot(provider, "text/plain; version=0.0.4; charset=utf-8",
+                                     [may](const Snapshot& s, const Request& request) {
+                                       return metrics_text(s, may(s, request));
+                                     }));
   http.Get("/healthz",
            from_snapshot(provider, "text/plain; charset=utf-8",
                          [](const Snapshot&, const Request&) { return std::string("ok\n"); }));
@@ -219,6 +160,94 @@ void add_idle_gaps(Http& http, const IdleGapsProvider& provider) {
            }));
 }
 
+Visitor visitor_of(const httplib::Request& request) {
+  Visitor visitor{.local_address = request.local_addr,
+                  .peer_address = request.remote_addr,
+                  .hosts = {},
+                  .authorization = request.get_header_value("Authorization"),
+                  .token = request.get_param_value("token"),
+                  .proxied = false};
+  for (auto [it, end] = request.headers.equal_range("Host"); it != end; ++it) {
+    visitor.hosts.push_back(it->second);
+  }
+  for (const char* header :
+       {"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP"}) {
+    visitor.proxied = visitor.proxied || request.has_header(header);
+  }
+  return visitor;
+}
+
+// What to do with a request that may see what names people.
+using Shown = std::function<void(const Snapshot&, const httplib::Request&, httplib::Response&)>;
+
+httplib::Server::Handler to_those_who_may(const SnapshotProvider& provider, Shown show) {
+  return [provider, show = std::move(show)](const httplib::Request& request,
+                                            httplib::Response& response) {
+    const auto snapshot = provider();
+    if (!snapshot) return set_text(response, 503, snapshot.error().text());
+    const bool front_page = request.path == "/";
+    if (snapshot->page == StatusPage::off) {
+      return front_page ? set_text(response, 200, kPlainPage)
+                        : set_text(response, 404, "the policy has [metrics] page = \"off\"");
+    }
+    const auto refused = refusal(*snapshot, visitor_of(request));
+    if (!refused) return show(*snapshot, request, response);
+    if (refused->status == 401) response.set_header("WWW-Authenticate", "Bearer");
+    std::string text = front_page ? fmt::format("{}\n\n", kPlainPage) : "";
+    set_text(response, refused->status, text + refused->text);
+  };
+}
+
+// Unguessable, and another for each answer.
+std::string fresh_nonce() {
+  std::array<unsigned char, 16> random{};
+  if (::getrandom(random.data(), random.size(), 0) != static_cast<ssize_t>(random.size())) {
+    throw std::runtime_error("getrandom");  // becomes a 500
+  }
+  return fmt::format("{:02x}", fmt::join(random, ""));
+}
+
+std::string host_name() {
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "this host";
+}
+
+void add_page(Http& http, const SnapshotProvider& provider, Reporter& reporter) {
+  using Request = httplib::Request;
+  using Response = httplib::Response;
+  const auto events = [&reporter] {
+    return reporter.wait_after(0, std::chrono::milliseconds(0)).events;
+  };
+  // Never kept, never in a frame, never a part of somebody else's page.
+  http.set_default_headers({{"Cache-Control", "no-store"},
+                            {"X-Content-Type-Options", "nosniff"},
+                            {"X-Frame-Options", "DENY"},
+                            {"Referrer-Policy", "no-referrer"},
+                            {"Cross-Origin-Resource-Policy", "same-origin"}});
+  http.Get("/", to_those_who_may(provider, [events](const Snapshot& s, const Request& request,
+                                                    Response& response) {
+             const std::string token = request.get_param_value("token");
+             const PageContext context{
+                 .host = host_name(),
+                 .nonce = fresh_nonce(),
+                 .query = token.empty() ? "" : "?token=" + percent_encoded(token)};
+             response.set_header("Content-Security-Policy", page_policy(context.nonce));
+             response.set_content(status_page(s, events(), context), "text/html; charset=utf-8");
+           }));
+  http.Get("/api/v1/sessions",
+           to_those_who_may(provider, [](const Snapshot& s, const Request&, Response& response) {
+             response.set_content(sessions_json(s) + "\n", "application/json");
+           }));
+  http.Get("/api/v1/status",
+           to_those_who_may(provider, [](const Snapshot& s, const Request&, Response& response) {
+             response.set_content(status_json(s) + "\n", "application/json");
+           }));
+  http.Get("/api/v1/events", to_those_who_may(provider, [events](const Snapshot&, const Request&,
+                                                                 Response& response) {
+             response.set_content(lines_of(events(), false), "application/x-ndjson");
+           }));
+}
+
 class HttpServer final : public Server {
  public:
   explicit HttpServer(std::unique_ptr<Http> http) : http_(std::move(http)) {}
@@ -257,25 +286,26 @@ Result<std::unique_ptr<Server>> start(Result<Listener> listener, std::unique_ptr
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener,
-                                              SnapshotProvider provider) {
+Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, SnapshotProvider provider,
+                                              Reporter& reporter) {
   auto http = std::make_unique<Http>();
-  add_common(*http, provider);
-  http->Get("/", [](const httplib::Request&, httplib::Response& response) {
-    set_text(response, 200, "idlewarden\n/metrics  for Prometheus\n/healthz  ok or 503");
+  add_common(*http, provider, [](const Snapshot& s, const httplib::Request& request) {
+    return !refusal(s, visitor_of(request));
   });
+  add_page(*http, provider, reporter);
   return start(std::move(listener), std::move(http));
 }
 
-Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
-                                              SnapshotProvider provider) {
-  return serve_metrics(listen_tcp(address), std::move(provider));
+Result<std::unique_ptr<Server>> serve_metrics(const std::string& address, SnapshotProvider provider,
+                                              Reporter& reporter) {
+  return serve_metrics(listen_tcp(address), std::move(provider), reporter);
 }
 
 Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
                                            Reporter& reporter, IdleGapsProvider gaps) {
   auto http = std::make_unique<Http>();
-  add_common(*http, provider);
+  // It is root's.
+  add_common(*http, provider, [](const Snapshot&, const httplib::Request&) { return true; });
   add_sessions(*http, provider);
   add_events(*http, reporter);
   add_idle_gaps(*http, gaps);

@@ -30,12 +30,15 @@ class Server {
   virtual std::string address() const = 0;  // as bound: "127.0.0.1:9477" or the socket's path
 };
 
-// GET /metrics, /healthz, / (a plain list of these). A client that sends nothing is dropped after
-// 1 s and cannot keep others waiting; at most 32 connections at a time. An address is listened on
-// as listen_tcp() does.
-Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, SnapshotProvider provider);
-Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
-                                              SnapshotProvider provider);
+// GET /metrics, /healthz for everybody; for those who may see what names people (access.h) / (the
+// status page), /api/v1/sessions, /api/v1/status and /api/v1/events, as the socket has them, and in
+// /metrics the series per session. A client that sends nothing is dropped after 1 s and cannot keep
+// others waiting; at most 32 connections at a time. An address is listened on as listen_tcp() does.
+// `reporter` outlives the server.
+Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, SnapshotProvider provider,
+                                              Reporter& reporter);
+Result<std::unique_ptr<Server>> serve_metrics(const std::string& address, SnapshotProvider provider,
+                                              Reporter& reporter);
 
 // GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS&charset=ascii: the table for people),
 // /v1/sessions/ID (one of them and why its limit is what it is; ID as find_session() takes it, 404

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "enforce/warden.h"
 #include "limits/limit.h"
+#include "limits/policy.h"
 #include "report/hook.h"
 #include "sessions/session.h"
 
@@ -46,6 +47,7 @@ struct Counters {
   std::uint64_t scans_failed = 0;
   std::uint64_t reloads_ok = 0;
   std::uint64_t reloads_failed = 0;
+  bool last_reload_failed = false;
   WallTime last_reload_ok{};
 };
 
@@ -56,6 +58,9 @@ struct Snapshot {
   Backend backend = Backend::sampler;
   Mode mode = Mode::audit;
   bool per_session_metrics = false;
+  StatusPage page = StatusPage::loopback;
+  std::string token_file;  // empty: there is no token
+  int max_terminations_per_minute = 0;
   std::vector<SessionRow> sessions;
   std::map<std::string, std::string> degraded;  // reason -> one sentence
   std::uint64_t inputs = 0;                     // totals over live and ended sessions

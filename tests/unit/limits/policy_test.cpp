@@ -45,6 +45,8 @@ backend = "sampler"
 [metrics]
 listen = "[::1]:9999"
 per_session = true
+page = "token"
+token_file = "/etc/idlewarden/token"
 [sessions]
 hosts = ["/opt/ssh/sshd"]
 [hooks]
@@ -79,6 +81,8 @@ name = "rest"
   EXPECT_EQ(policy->backend, Backend::sampler);
   EXPECT_EQ(policy->metrics_listen, "[::1]:9999");
   EXPECT_TRUE(policy->metrics_per_session);
+  EXPECT_EQ(policy->metrics_page, StatusPage::token);
+  EXPECT_EQ(policy->metrics_token_file, "/etc/idlewarden/token");
   EXPECT_THAT(policy->host_executables, ElementsAre("/opt/ssh/sshd"));
   EXPECT_THAT(policy->hooks.events, ElementsAre(EventType::terminated, EventType::held));
   EXPECT_EQ(policy->hooks.timeout, Seconds(60));
@@ -98,13 +102,13 @@ name = "rest"
   EXPECT_THAT(rule.jobs, ElementsAre("rsync", "ansible-playboo"));  // as the kernel cuts it
   EXPECT_EQ(rule.max_session, Seconds(43200));
   EXPECT_TRUE(rule.kill_survivors);
-  EXPECT_EQ(rule.where.line, 27);
+  EXPECT_EQ(rule.where.line, 29);
   EXPECT_EQ(rule.text, "limit = \"10m\"");
   EXPECT_EQ(policy->rules[1].name, "rule 2");
   EXPECT_EQ(policy->rules[1].limit, RuleLimit(Never{}));
   EXPECT_EQ(policy->rules[1].match.hours.size(), 2U);
   EXPECT_EQ(policy->rules[2].limit, RuleLimit(Derived{}));
-  EXPECT_EQ(policy->rules[2].where.line, 36);
+  EXPECT_EQ(policy->rules[2].where.line, 38);
   EXPECT_EQ(policy->rules[2].text, "[[rule]]");
 }
 
@@ -114,6 +118,8 @@ TEST(Policy, AnEmptyFileIsTheDefaults) {
   EXPECT_EQ(policy->mode, Mode::audit);
   EXPECT_EQ(policy->warn, Seconds(60));
   EXPECT_EQ(policy->metrics_listen, "127.0.0.1:9477");
+  EXPECT_EQ(policy->metrics_page, StatusPage::loopback);
+  EXPECT_EQ(policy->metrics_token_file, "");
   EXPECT_FALSE(policy->backend);
   EXPECT_TRUE(policy->rules.empty());
   EXPECT_THAT(policy->messages.warn, HasSubstr("{left}"));
@@ -121,6 +127,21 @@ TEST(Policy, AnEmptyFileIsTheDefaults) {
     EXPECT_TRUE(check_message(message)) << message;
     EXPECT_EQ(with_crlf(message), message);
   }
+}
+
+TEST(Policy, ThePageIsShownToSomebodyOrToNobody) {
+  for (const char* good : {"page = \"loopback\"", "page = \"off\"", "token_file = \"/t\"",
+                           "page = \"token\"\ntoken_file = \"/t\""}) {
+    EXPECT_TRUE(load("[metrics]\n" + std::string(good) + "\n")) << good;
+  }
+  EXPECT_EQ(error_of("[metrics]\npage = \"on\"\n"),
+            "/p.toml:2:8: metrics: page: unknown value (one of \"loopback\", \"token\", \"off\")");
+  EXPECT_EQ(error_of("[metrics]\npage = \"token\"\n"),
+            "[metrics] page = \"token\", but there is no token (add token_file = "
+            "\"/etc/idlewarden/token\")");
+  EXPECT_EQ(error_of("[metrics]\ntoken_file = \"token\"\n"),
+            "/p.toml:2:14: metrics: token_file: \"token\" is not an absolute path (write "
+            "\"/etc/idlewarden/token\")");
 }
 
 TEST(Policy, ErrorsNameThePlaceAndTheRemedy) {

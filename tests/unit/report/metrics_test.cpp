@@ -57,7 +57,10 @@ TEST(Metrics, CountersStartAtZero) {
         "idlewarden_termination_lateness_seconds_count",
         "idlewarden_termination_lateness_seconds_bucket{le=\"+Inf\"}",
         "idlewarden_scan_duration_seconds_count", "idlewarden_decision_duration_seconds_count",
-        "idlewarden_sessions{kind=\"ssh\",state=\"active\"}", "idlewarden_sessions_with_limit"}) {
+        "idlewarden_sessions{kind=\"ssh\",state=\"active\"}",
+        "idlewarden_sessions_with_limit{decided_by=\"tmout\"}",
+        "idlewarden_session_limit_seconds_count", "idlewarden_sessions_overdue",
+        "idlewarden_session_overdue_max_seconds", "idlewarden_degraded_reasons"}) {
     ASSERT_TRUE(series.contains(name)) << name;
     EXPECT_EQ(series.at(name), "0") << name;
   }
@@ -76,6 +79,8 @@ TEST(Metrics, ShowTheSnapshot) {
   s.counters.lateness.observe(0.5);
   s.counters.lateness.observe(60);
   s.counters.reloads_failed = 1;
+  s.counters.last_reload_failed = true;
+  s.max_terminations_per_minute = 7;
   const auto series = series_of(metrics_text(s));
   const std::map<std::string, std::string> expected{
       {"idlewarden_build_info{version=\"0.1.0\"}", "1"},
@@ -85,7 +90,16 @@ TEST(Metrics, ShowTheSnapshot) {
       {"idlewarden_sessions{kind=\"ssh\",state=\"active\"}", "1"},
       {"idlewarden_sessions{kind=\"ssh\",state=\"expired\"}", "1"},
       {"idlewarden_sessions{kind=\"console\",state=\"active\"}", "1"},
-      {"idlewarden_sessions_with_limit", "2"},
+      {"idlewarden_sessions_with_limit{decided_by=\"sshd_config\"}", "2"},
+      {"idlewarden_sessions_with_limit{decided_by=\"rule\"}", "0"},
+      {"idlewarden_session_limit_seconds_bucket{le=\"300\"}", "0"},
+      {"idlewarden_session_limit_seconds_bucket{le=\"600\"}", "2"},
+      {"idlewarden_session_limit_seconds_count", "2"},
+      {"idlewarden_session_limit_seconds_sum", "1200"},
+      {"idlewarden_sessions_overdue", "1"},
+      {"idlewarden_session_overdue_max_seconds", "10"},
+      {"idlewarden_max_terminations_per_minute", "7"},
+      {"idlewarden_degraded_reasons", "1"},
       {"idlewarden_session_idle_seconds_bucket{le=\"600\"}", "1"},
       {"idlewarden_session_idle_seconds_bucket{le=\"900\"}", "2"},
       {"idlewarden_session_idle_seconds_count", "3"},
@@ -103,6 +117,7 @@ TEST(Metrics, ShowTheSnapshot) {
       {"idlewarden_inputs_total", "12345678901"},
       {"idlewarden_ignored_replies_total", "7"},
       {"idlewarden_policy_reloads_total{result=\"failure\"}", "1"},
+      {"idlewarden_policy_last_reload_successful", "0"},
       {"idlewarden_policy_last_reload_success_timestamp_seconds", "1795348500"},
   };
   for (const auto& [name, value] : expected) {
@@ -114,7 +129,8 @@ TEST(Metrics, ShowTheSnapshot) {
 TEST(Metrics, HaveTheProcess) {
   const auto series = series_of(metrics_text(test::empty_snapshot()));
   for (const char* name : {"process_cpu_seconds_total", "process_resident_memory_bytes",
-                           "process_open_fds", "process_start_time_seconds"}) {
+                           "process_virtual_memory_bytes", "process_open_fds", "process_max_fds",
+                           "process_start_time_seconds"}) {
     ASSERT_TRUE(series.contains(name)) << name;
     EXPECT_GT(std::stod(series.at(name)), 0) << name;
   }
@@ -129,6 +145,7 @@ TEST(Metrics, ShowNoSingleSessionUnlessAsked) {
                              "\",user=\"alice\",tty=\"pts/3\",kind=\"ssh\"}";
   EXPECT_EQ(series.at("idlewarden_each_session_idle_seconds" + labels), "492");
   EXPECT_EQ(series.at("idlewarden_each_session_limit_seconds" + labels), "600");
+  EXPECT_THAT(metrics_text(s, false), Not(HasSubstr("alice")));
 }
 
 TEST(Metrics, StayBounded) {
