@@ -166,10 +166,8 @@ std::string status_page(const Snapshot& snapshot, const std::vector<Event>& even
   add_header(page, snapshot, context);
   page << "<main>\n";
   add_health(page, snapshot);
-  page << "<div class=\"columns\">\n";
   add_facts(page, snapshot);
   add_next(page, snapshot, rows);
-  page << "</div>\n";
   add_session_table(page, rows);
   add_events(page, events);
   page << "</main>\n<footer>";

@@ -35,8 +35,13 @@ Result<Snapshot> small() {
   return test::small_snapshot();
 }
 
+Reporter& reporter() {
+  static const auto opened = Reporter::open({}).value();
+  return *opened;
+}
+
 std::unique_ptr<Server> serve(SnapshotProvider provider = small) {
-  auto server = serve_metrics("127.0.0.1:0", std::move(provider));
+  auto server = serve_metrics("127.0.0.1:0", std::move(provider), reporter());
   EXPECT_TRUE(server.has_value()) << server.error().text();
   return std::move(*server);
 }
@@ -57,7 +62,7 @@ TEST(MetricsServer, AnswersItsThreePaths) {
   EXPECT_THAT(metrics, StartsWith("HTTP/1.1 200 OK\r\n"));
   EXPECT_THAT(metrics, HasSubstr("Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
   EXPECT_THAT(metrics, HasSubstr("Connection: close\r\n"));
-  EXPECT_THAT(metrics, HasSubstr("\nidlewarden_sessions_with_limit 2\n"));
+  EXPECT_THAT(metrics, HasSubstr("\nidlewarden_sessions_overdue 1\n"));
   EXPECT_THAT(get(connect_tcp(server->address()), "/healthz"), EndsWith("\r\n\r\nok\n"));
   EXPECT_THAT(get(connect_tcp(server->address()), "/"), HasSubstr("/metrics"));
 }
@@ -73,7 +78,7 @@ TEST(MetricsServer, HasNothingElse) {
 }
 
 TEST(MetricsServer, ListensOnIpv6) {
-  const auto server = serve_metrics("[::1]:0", small);
+  const auto server = serve_metrics("[::1]:0", small, reporter());
   if (!server && server.error().code == EADDRNOTAVAIL) {
     GTEST_SKIP() << "this machine has no IPv6 loopback: " << server.error().text();
   }
@@ -84,7 +89,7 @@ TEST(MetricsServer, ListensOnIpv6) {
 TEST(MetricsServer, SaysWhatIsWrongWithAnAddress) {
   for (const char* bad : {"", "9477", ":9477", "localhost:9477", "127.0.0.1", "127.0.0.1:",
                           "127.0.0.1:65536", "127.0.0.1:-1", "::1:9477", "[::1]", "127.0.0.1:x"}) {
-    const auto server = serve_metrics(bad, small);
+    const auto server = serve_metrics(bad, small, reporter());
     ASSERT_FALSE(server.has_value()) << bad;
     EXPECT_THAT(server.error().text(), HasSubstr("write 127.0.0.1:9477, [::1]:9477 or none"));
   }
@@ -92,7 +97,7 @@ TEST(MetricsServer, SaysWhatIsWrongWithAnAddress) {
 
 TEST(MetricsServer, SaysThatAPortIsTaken) {
   const auto first = serve();
-  const auto second = serve_metrics(first->address(), small);
+  const auto second = serve_metrics(first->address(), small, reporter());
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code, EADDRINUSE);
   const std::string port = first->address().substr(first->address().rfind(':') + 1);
@@ -105,7 +110,7 @@ TEST(MetricsServer, TakesItsPortAgainAtOnce) {
   const std::string address = server->address();
   get(connect_tcp(address), "/metrics");
   server.reset();
-  EXPECT_TRUE(serve_metrics(address, small).has_value());
+  EXPECT_TRUE(serve_metrics(address, small, reporter()).has_value());
 }
 
 TEST(MetricsServer, SilentClientsDoNotDelayAScrape) {
