@@ -7,6 +7,7 @@
 
 #include "e2e/e2e.h"
 #include "support/browser.h"
+#include "support/confinement.h"
 #include "support/http.h"
 
 namespace idlewarden::test {
@@ -30,7 +31,7 @@ TEST(StatusPage, ShowsALoginFromItsBeginToItsEnd) {
   Browser browser;
   browser.open("http://" + address + "/");
   const auto shows = [&](const std::string& text, std::chrono::seconds within) {
-    return browser.wait_until("document.body.innerText.includes('" + text + "')", within);
+    return browser.wait_until("document.body.innerText.includes('" + text + "')", patience(within));
   };
   EXPECT_TRUE(shows("Nobody is logged in", 5s));
   EXPECT_TRUE(shows("enforce: idle sessions are ended", 1s));
@@ -56,6 +57,7 @@ class Reachable : public ::testing::Test {
   static constexpr const char* kToken = "0123456789abcdef0123456789abcdef";
 
   void SetUp() override {
+    if (confining_unit()) GTEST_SKIP() << "the unit leaves the daemon no network";
     if (::unshare(CLONE_NEWNET) != 0) GTEST_SKIP() << "cannot have a network of its own";
     const Finished made = run({"sh", "-c",
                                "ip link set lo up && ip address show dev lo | grep -q 192.0.2.7 || "

@@ -98,7 +98,7 @@ class Prometheus {
   // Once it is so.
   bool wait_for(const std::string& expression, std::chrono::seconds timeout,
                 const std::function<bool(const Json&)>& so) const {
-    const auto until = std::chrono::steady_clock::now() + timeout;
+    const auto until = std::chrono::steady_clock::now() + patience(timeout);
     while (!so(query(expression))) {
       if (std::chrono::steady_clock::now() > until) return false;
       std::this_thread::sleep_for(250ms);
