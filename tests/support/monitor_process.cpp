@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/monitor_process.h"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -13,13 +14,23 @@
 
 namespace idlewarden::test {
 namespace fs = std::filesystem;
+namespace {
+
+std::size_t occurrences(const std::string& text, const std::string& word) {
+  std::size_t count = 0;
+  for (auto at = text.find(word); at != std::string::npos; at = text.find(word, at + 1)) ++count;
+  return count;
+}
+
+}  // namespace
 
 std::string binary() {
   const char* from_environment = std::getenv("IDLEWARDEN_BINARY");
   return from_environment != nullptr ? from_environment : IDLEWARDEN_BUILT_BINARY;
 }
 
-MonitorProcess::MonitorProcess(const MonitorOptions& options) : environment_(options.environment) {
+MonitorProcess::MonitorProcess(const MonitorOptions& options)
+    : environment_(options.environment), guard_(options.guard) {
   if (options.only_host_pids.empty()) throw std::logic_error("a monitor without a scope");
   std::vector<std::string> argv = options.through;
   argv.insert(argv.end(),
@@ -44,17 +55,25 @@ MonitorProcess::MonitorProcess(const MonitorOptions& options) : environment_(opt
 }
 
 void MonitorProcess::start() {
-  const std::size_t before = events("backend_changed").size();
-  const auto unit = confining_unit();
+  const auto told = [this] {
+    return std::max(events("backend_changed").size(), occurrences(log(), "input is now seen by"));
+  };
+  const std::size_t before = told();
+  // A gate is for the daemon itself, not for a service manager's client that waits for it.
+  const auto unit = guard_ ? std::nullopt : confining_unit();
   std::optional<ConfinedService> service;
   if (unit) service.emplace(*unit, argv_, environment_, writable_);
   process_ = std::make_unique<Process>(service ? service->command() : argv_, dir_.path() + "/log",
-                                       environment_);
-  // Its first event says that the kernel side stands.
+                                       environment_, -1, guard_ ? &SyscallGate::enter : nullptr);
+  if (guard_) {
+    gate_ = std::make_unique<SyscallGate>(guard_);
+    gate_->attach(process_->pid());
+  }
+  // Its first event says that the kernel side stands; one of its two ways out is enough.
   const auto until = std::chrono::steady_clock::now() + patience(60s);
-  while (events("backend_changed").size() == before) {
+  while (told() == before) {
     if (std::chrono::steady_clock::now() > until || !process_->running()) {
-      throw std::runtime_error("the monitor did not start:\n" + log());
+      throw NotStarted(log(), process_->wait(0ms));
     }
     std::this_thread::sleep_for(20ms);
   }
@@ -71,6 +90,7 @@ void MonitorProcess::kill() {
 
 void MonitorProcess::restart() {
   process_.reset();
+  gate_.reset();
   start();
 }
 
@@ -115,8 +135,9 @@ MonitorProcess::Json MonitorProcess::sessions() const {
 }
 
 std::string MonitorProcess::metrics() const {
-  const Finished asked =
-      run({"curl", "-sS", "--fail", "--unix-socket", socket(), "http://localhost/metrics"});
+  // 503: a daemon that is short of time, or whose own call was made to fail, says so.
+  const Finished asked = run({"curl", "-sS", "--fail", "--retry", "5", "--retry-delay", "1",
+                              "--unix-socket", socket(), "http://localhost/metrics"});
   if (asked.status != 0) throw std::runtime_error("metrics: " + asked.output);
   return asked.output;
 }

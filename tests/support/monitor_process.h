@@ -7,10 +7,13 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "support/process.h"
+#include "support/syscall_gate.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden::test {
@@ -26,11 +29,19 @@ struct MonitorOptions {
   std::string metrics_listen = "none";
   std::vector<std::string> through = {};  // a program that is given the monitor's command line
   std::string metrics_listen = "none";
+  SyscallGate::Guard guard = {};  // if given, its system calls pass a gate
+};
+
+// It ended, or was not ready in time.
+struct NotStarted : std::runtime_error {
+  NotStarted(const std::string& log, std::optional<int> wait_status)
+      : std::runtime_error("the monitor did not start:\n" + log), status(wait_status) {}
+  std::optional<int> status;  // as waitpid(2) gives it; nullopt: it runs
 };
 
 class MonitorProcess {
  public:
-  explicit MonitorProcess(const MonitorOptions& options);  // returns when it is ready
+  explicit MonitorProcess(const MonitorOptions& options);  // returns when it is ready; NotStarted
 
   using Json = nlohmann::json;
   using Predicate = std::function<bool(const Json&)>;
@@ -56,6 +67,8 @@ class MonitorProcess {
   std::vector<std::string> argv_;
   std::vector<std::string> writable_;  // folders, where the daemon is confined
   std::map<std::string, std::string> environment_;
+  SyscallGate::Guard guard_;
+  std::unique_ptr<SyscallGate> gate_;  // outlives the process
   std::unique_ptr<Process> process_;
 };
 

@@ -24,12 +24,14 @@ namespace idlewarden::test {
 namespace {
 
 [[noreturn]] void become(const std::vector<std::string>& argv,
-                         const std::map<std::string, std::string>& environment) {
+                         const std::map<std::string, std::string>& environment,
+                         void (*before_exec)() = nullptr) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   std::vector<char*> raw;
   for (const std::string& argument : argv) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);
   for (const auto& [name, value] : environment) ::setenv(name.c_str(), value.c_str(), 1);
+  if (before_exec != nullptr) before_exec();
   ::execvp(raw[0], raw.data());
   ::_exit(127);
 }
@@ -47,7 +49,8 @@ std::chrono::milliseconds patience(std::chrono::milliseconds timeout) {
 }
 
 Process::Process(const std::vector<std::string>& argv, const std::string& output_file,
-                 const std::map<std::string, std::string>& environment, int input) {
+                 const std::map<std::string, std::string>& environment, int input,
+                 void (*before_exec)()) {
   pid_ = ::fork();
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
   if (pid_ == 0) {
@@ -56,7 +59,7 @@ Process::Process(const std::vector<std::string>& argv, const std::string& output
     ::dup2(in, 0);
     ::dup2(out, 1);
     ::dup2(out, 2);
-    become(argv, environment);
+    become(argv, environment, before_exec);
   }
   meant_ = pid_;
 }

@@ -30,11 +30,13 @@ struct Finished {
 // Runs to the end (or the timeout, with patience, then throws).
 Finished run(const std::vector<std::string>& argv, std::chrono::seconds timeout = 30s);
 
-// A background process whose output goes to a file; `input` is its stdin, -1: /dev/null.
+// A background process whose output goes to a file; `input` is its stdin, -1: /dev/null. With
+// `before_exec` the child does that first: system calls only.
 class Process {
  public:
   Process(const std::vector<std::string>& argv, const std::string& output_file,
-          const std::map<std::string, std::string>& environment = {}, int input = -1);
+          const std::map<std::string, std::string>& environment = {}, int input = -1,
+          void (*before_exec)() = nullptr);
   ~Process();
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/account.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -10,7 +11,9 @@
 #include <charconv>
 #include <utility>
 
+#include "base/shortage.h"
 #include "base/text.h"
+#include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
@@ -32,9 +35,19 @@ int with_buffer(const auto& lookup) {
   for (std::vector<char> buffer(1024); buffer.size() <= kMostBuffer;
        buffer.resize(buffer.size() * 4)) {
     error = lookup(buffer);
+    note_shortage(error);
     if (error != ERANGE && error != EINTR) break;
   }
   return error;
+}
+
+// A source of NSS that fails is passed over, and what only it knew is "not found". The first one is
+// mostly the local files: where they cannot be opened, "not found" means nothing.
+void note_closed_databases() {
+  for (const char* file : {"/etc/passwd", "/etc/group"}) {
+    const UniqueFd fd(::open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!fd) note_shortage(errno);
+  }
 }
 
 // What getpwuid_r(3) names as other ways to say that there is no such account.
@@ -88,7 +101,7 @@ std::string group_name_by_nss(gid_t gid) {
   return name;
 }
 
-std::vector<std::string> groups_by_nss(const std::string& user, gid_t primary) {
+std::vector<gid_t> gids_by_nss(const std::string& user, gid_t primary) {
   std::vector<gid_t> gids(64);
   int count = static_cast<int>(gids.size());
   while (::getgrouplist(user.c_str(), primary, gids.data(), &count) < 0) {
@@ -97,6 +110,19 @@ std::vector<std::string> groups_by_nss(const std::string& user, gid_t primary) {
     count = static_cast<int>(gids.size());
   }
   gids.resize(std::min(gids.size(), static_cast<std::size_t>(count)));
+  return gids;
+}
+
+// getgrouplist(3) does not say that a source failed: what two calls agree on holds.
+std::vector<std::string> groups_by_nss(const std::string& user, gid_t primary) {
+  constexpr int kMostCalls = 4;
+  std::vector<gid_t> gids = gids_by_nss(user, primary);
+  for (int i = 1; i < kMostCalls; ++i) {
+    std::vector<gid_t> again = gids_by_nss(user, primary);
+    if (again == gids) break;
+    gids = std::move(again);
+  }
+  note_closed_databases();
   std::vector<std::string> names;
   for (const gid_t gid : gids) names.push_back(group_name_by_nss(gid));
   return names;
@@ -106,7 +132,7 @@ std::vector<std::string> groups_by_nss(const std::string& user, gid_t primary) {
 std::vector<std::vector<std::string>> entries(const Root& root, const std::string& file,
                                               std::size_t fields) {
   std::vector<std::vector<std::string>> found;
-  const auto text = root.read(file, kDatabase);
+  const auto text = root.read(file, kDatabase);  // notes a shortage
   if (!text) return found;
   for (const std::string& line : split(*text, '\n')) {
     std::vector<std::string> entry = split(trim(line), ':');
@@ -173,7 +199,11 @@ Account account_of(const Root& root, uid_t uid) {
 }
 
 Result<Account> look_up_account(uid_t uid) {
-  const auto found = account_by_nss(uid);
+  auto found = account_by_nss(uid);
+  if (found && !*found) {
+    found = account_by_nss(uid);
+    if (found && !*found) note_closed_databases();
+  }
   if (!found) return std::unexpected(found.error());
   return found->value_or(unknown_account(uid));
 }

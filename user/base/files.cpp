@@ -9,6 +9,7 @@
 
 #include <filesystem>
 
+#include "base/shortage.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
@@ -18,12 +19,19 @@ namespace {
 UniqueFd open_in_root(const std::string& root, const std::string& path, int flags,
                       std::uint64_t resolve) {
   const UniqueFd dir(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!dir) return UniqueFd();
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_IN_ROOT | resolve;
-  return UniqueFd(
-      static_cast<int>(::syscall(SYS_openat2, dir.get(), path.c_str(), &how, sizeof how)));
+  UniqueFd fd(
+      dir ? static_cast<int>(::syscall(SYS_openat2, dir.get(), path.c_str(), &how, sizeof how))
+          : -1);
+  if (!fd) note_shortage(errno);
+  return fd;
+}
+
+int note_unreadable(const char*, int code) {
+  note_shortage(code);
+  return 0;  // goes on with what can be read
 }
 
 // What glob(3) may still read; it hands nothing on to its functions.
@@ -54,6 +62,7 @@ Root::Root(std::string directory) : directory_(std::move(directory)) {
 Result<std::string> Root::read(const std::string& path, const ReadLimits& limits) const {
   const Where where{path};
   const auto failed = [&](std::string what, int code) {
+    note_shortage(code);
     return std::unexpected(
         Error{.what = std::move(what), .where = where, .hint = {}, .code = code});
   };
@@ -92,7 +101,10 @@ bool Root::is_directory(const std::string& path) const {
 FileStamp Root::stamp(const std::string& path) const {
   const UniqueFd fd = open_in_root(directory_, path, O_PATH, 0);
   struct stat st {};
-  return fd && ::fstat(fd.get(), &st) == 0 ? file_stamp(st) : FileStamp();
+  if (!fd) return {};
+  if (::fstat(fd.get(), &st) == 0) return file_stamp(st);
+  note_shortage(errno);
+  return {};
 }
 
 Result<std::string> Root::resolve(const std::string& path) const {
@@ -135,7 +147,8 @@ std::optional<std::vector<std::string>> Root::glob(const std::string& pattern,
   found.gl_stat = ::stat;
   found.gl_lstat = ::lstat;
   entries_left = entries;
-  const int failed = ::glob((prefix + pattern).c_str(), GLOB_ALTDIRFUNC, nullptr, &found);
+  const int failed = ::glob((prefix + pattern).c_str(), GLOB_ALTDIRFUNC, note_unreadable, &found);
+  if (failed == GLOB_NOSPACE) note_shortage(ENOMEM);
   entries = entries_left;
   if (failed == 0 && entries > 0) {
     const std::size_t cut = is_host() ? 0 : directory_.size();

@@ -12,24 +12,37 @@
 #include <limits>
 #include <memory>
 
+#include "base/shortage.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
 
+// Noted for those who take what cannot be read for what is not there.
+std::unexpected<Error> unopened(const std::string& path) {
+  const int code = errno;
+  note_shortage(code);
+  return fail_errno("cannot open " + path, code);
+}
+
+std::unexpected<Error> unreadable(const std::string& path, int code) {
+  note_shortage(code);
+  return fail_errno("cannot read " + path, code == ESRCH ? ENOENT : code);
+}
+
 // A file of /proc has no size to trust; a command line can be megabytes, and is cut. A process that
 // ends between open and read gives ESRCH, which is ENOENT to whoever asks.
 Result<std::string> slurp(const std::string& path) {
   constexpr std::size_t kMost = 1 << 20;
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return fail_errno("cannot open " + path);
+  if (!fd) return unopened(path);
   std::string content;
   char buffer[4096];
   while (content.size() < kMost) {
     const ssize_t n = ::read(fd.get(), buffer, sizeof buffer);
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return fail_errno("cannot read " + path, errno == ESRCH ? ENOENT : errno);
+    if (n < 0) return unreadable(path, errno);
     if (n == 0) break;
     content.append(buffer, static_cast<std::size_t>(n));
   }
@@ -51,12 +64,14 @@ bool to_number(std::string_view s, Number& out) {
 Result<std::vector<int>> numbers_in(const std::string& folder) {
   const auto close = [](DIR* d) { ::closedir(d); };
   const std::unique_ptr<DIR, decltype(close)> dir(::opendir(folder.c_str()), close);
-  if (!dir) return fail_errno("cannot open " + folder);
+  if (!dir) return unopened(folder);
   std::vector<int> numbers;
+  errno = 0;
   while (const dirent* entry = ::readdir(dir.get())) {
     int number = 0;
     if (to_number(std::string_view(entry->d_name), number)) numbers.push_back(number);
   }
+  if (errno != 0) return unreadable(folder, errno);
   std::ranges::sort(numbers);
   return numbers;
 }
@@ -106,7 +121,7 @@ Result<std::string> Procfs::link(pid_t pid, const std::string& entry) const {
   char target[PATH_MAX];
   const std::string file = path(pid, entry);
   const ssize_t n = ::readlink(file.c_str(), target, sizeof target);
-  if (n < 0) return fail_errno("cannot read " + file, errno == ESRCH ? ENOENT : errno);
+  if (n < 0) return unreadable(file, errno);
   return std::string(target, static_cast<std::size_t>(n));
 }
 

@@ -8,12 +8,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <future>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
+#include "base/shortage.h"
 #include "base/text.h"
 #include "daemon/file_watch.h"
 #include "daemon/gap_recorder.h"
@@ -36,9 +39,28 @@ namespace {
 constexpr std::chrono::milliseconds kLogindPatience{500};
 // For events that still wait for the hook when the daemon stops.
 constexpr std::chrono::milliseconds kHookPatience{3000};
+constexpr Seconds kReloadAgain{5};
 
-std::unexpected<StartFailure> cannot_start(const Error& error) {
-  return std::unexpected(StartFailure{error});
+// What to do about a refusal of the kernel that has nothing to do with what was asked of it.
+const char* advice(int code) {
+  switch (code) {
+    case EMFILE: return "too few descriptors: LimitNOFILE= of the unit, `ulimit -n`";
+    case ENFILE: return "the host has too few descriptors: `sysctl fs.file-max`";
+    case ENOMEM:
+    case ENOBUFS: return "the host is short of memory; try again when it is not";
+    case EAGAIN: return "too many threads or processes: TasksMax= of the unit, `ulimit -u`";
+    case ENOSPC:
+      return "a disk is full (`df`), or a limit is reached (`sysctl fs.inotify fs.epoll`)";
+    case EIO: return "the device or its file system fails: `dmesg`";
+    case EPERM:
+    case EACCES: return "run it as root, in the unit that came with it";
+    default: return "";
+  }
+}
+
+std::unexpected<StartFailure> cannot_start(Error error, bool bad_configuration = false) {
+  if (error.hint.empty()) error.hint = advice(error.code);
+  return std::unexpected(StartFailure{std::move(error), bad_configuration});
 }
 
 // stderr is the journal's when its device and inode are those that JOURNAL_STREAM names
@@ -51,19 +73,22 @@ bool stderr_is_journal() {
 }
 
 // Whoever started the daemon by hand sits in a session that it must not end.
-std::set<pid_t> ancestors(const Procfs& procfs) {
+Result<std::set<pid_t>> ancestors(const Procfs& procfs) {
   std::set<pid_t> pids;
   for (pid_t pid = ::getpid(); pid > 0 && pids.insert(pid).second;) {
     const auto stat = procfs.stat(pid);
+    if (!stat && stat.error().code != ENOENT) return std::unexpected(stat.error());
     pid = stat ? stat->parent : 0;
   }
   return pids;
 }
 
 // random(4). Empty where there is none: then every start counts as a reboot.
-std::string boot_id(const Procfs& procfs) {
+Result<std::string> boot_id(const Procfs& procfs) {
   const auto text = procfs.read("sys/kernel/random/boot_id");
-  return text ? std::string(trim(*text)) : "";
+  if (!text && text.error().code == ENOENT) return std::string();
+  if (!text) return std::unexpected(text.error());
+  return std::string(trim(*text));
 }
 
 std::string start_line(const Limits& limits, const OpenedSource& kernel) {
@@ -85,7 +110,7 @@ class Daemon {
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
 
   std::expected<void, StartFailure> start();
-  Result<void> run() { return loop_->run(); }
+  Result<void> run();
   void finish();
 
  private:
@@ -94,10 +119,12 @@ class Daemon {
   Result<void> open_servers();
   Result<void> open_metrics(const SnapshotProvider& provider);
   Result<void> open_kernel();
-  void compose();
+  Result<void> compose();
   void listen_to_logind();
   void turn(const std::string& why_reload = {});
   void check_token();
+  void open_endings();
+  void watch_ptys();
   void watch_files(WallTime read_since);
   void arm();
   void reload(const std::string& cause);
@@ -128,6 +155,8 @@ class Daemon {
   std::unique_ptr<Warden> warden_;
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<GapRecorder> gaps_;
+  bool ptys_watched_ = false;
+  std::optional<BootTime> reload_again_{};  // the last one fell to a shortage
   // Last, so first to go: their threads ask the parts above.
   std::unique_ptr<Server> unix_server_;
   std::unique_ptr<Server> metrics_server_;
@@ -142,7 +171,7 @@ std::expected<void, StartFailure> Daemon::start() {
   // pins.
   if (const auto served = open_servers(); !served) return cannot_start(served.error());
   if (const auto opened = open_kernel(); !opened) return cannot_start(opened.error());
-  compose();
+  if (const auto composed = compose(); !composed) return cannot_start(composed.error());
   check_token();
   listen_to_logind();
 
@@ -152,11 +181,19 @@ std::expected<void, StartFailure> Daemon::start() {
   event.time = clock_.wall();
   event.detail = to_string(kernel_.source->backend());
   tell(event);
-  for (const BegunEnding& begun : endings_->open()) monitor_->adopt(begun);
+  open_endings();
   turn();
   sd_notifyf(0, "READY=1\nSTATUS=%s mode, %s", to_string(limits_->policy().mode).data(),
              to_string(kernel_.source->backend()).data());
   return {};
+}
+
+Result<void> Daemon::run() {
+  return loop_->run([this](const Error& error) {
+    // sd-event takes a timer that it failed to set for set; a turn sets it anew.
+    turn();
+    degrade("event_loop", error.text());
+  });
 }
 
 std::expected<void, StartFailure> Daemon::open_policy() {
@@ -174,7 +211,7 @@ std::expected<void, StartFailure> Daemon::open_policy() {
   const std::string policy = policy_path(Root(), options_.config);
   files_.watch({policy, policy_folder(policy)});
   auto limits = Limits::load(Root(), options_.config, options_.overrides);
-  if (!limits) return std::unexpected(StartFailure{limits.error(), true});
+  if (!limits) return cannot_start(limits.error(), true);
   limits_ = std::make_unique<Limits>(std::move(*limits));
   return {};
 }
@@ -191,7 +228,11 @@ Result<void> Daemon::open_kernel() {
   return {};
 }
 
-void Daemon::compose() {
+Result<void> Daemon::compose() {
+  const auto boot = boot_id(procfs_);
+  if (!boot) return std::unexpected(boot.error());
+  auto own = ancestors(procfs_);
+  if (!own) return own.error().during("finding out whose session this is");
   const Policy& policy = limits_->policy();
   SessionScope scope;
   for (const std::string& executable : policy.host_executables) {
@@ -203,10 +244,10 @@ void Daemon::compose() {
   terminator_ = system_terminator(procfs_);
   Warden::Settings settings;
   settings.max_per_minute = policy.max_terminations_per_minute;
-  settings.protected_leaders = ancestors(procfs_);
+  settings.protected_leaders = std::move(*own);
   // Beside the socket, so on the boot's own tmpfs, and of this daemon alone.
   endings_ = std::make_unique<EndingsBook>(
-      options_.socket + ".state", boot_id(procfs_),
+      options_.socket + ".state", *boot,
       [this](const std::string& sentence) { degrade("endings_book", sentence); });
   warden_ = std::make_unique<Warden>(*terminator_, std::move(settings), endings_.get());
   monitor_ = std::make_unique<Monitor>(
@@ -227,10 +268,13 @@ void Daemon::compose() {
                          [this](BootTime now, const std::vector<Observation>& all) {
                            gaps_->look(now, limits_->policy().warn, all);
                          }});
-  for (const std::string& warning : kernel_.warnings) monitor_->set_degraded("kernel", warning);
+  std::string warnings;
+  for (const std::string& w : kernel_.warnings) warnings += (warnings.empty() ? "" : "; ") + w;
+  degrade("kernel", warnings);
   gaps_ = std::make_unique<GapRecorder>(
-      options_.state_dir, boot_id(procfs_), clock_, began_,
+      options_.state_dir, *boot, clock_, began_,
       [this](const std::string& sentence) { degrade("idle_gaps", sentence); });
+  return {};
 }
 
 void Daemon::degrade(const std::string& reason, const std::string& sentence) {
@@ -274,12 +318,6 @@ Result<void> Daemon::wire_loop() {
   }
   if (auto r = loop_->on_signal(SIGHUP, [this] { turn("SIGHUP"); }); !r) return r;
   if (auto r = loop_->on_timer([this] { turn(); }); !r) return r;
-  const auto watched = loop_->on_new_file("/dev/pts", [this] {
-    monitor_->pty_made();
-    turn();
-  });
-  // Without it a login is found by the next scan.
-  if (!watched) reporter_->warning(watched.error().text());
   if (files_.fd() >= 0) {
     const auto heard = loop_->on_readable(files_.fd(), [this] {
       files_.notice();
@@ -297,6 +335,7 @@ Result<void> Daemon::open_servers() {
       Snapshot snapshot = monitor_->snapshot();
       snapshot.dropped_events = reporter_->dropped_events();
       snapshot.hook = hooks_.counts();
+      snapshot.degraded.merge(reporter_->failing());
       return snapshot;
     });
   };
@@ -337,7 +376,12 @@ void Daemon::turn(const std::string& why_reload) {
   const std::vector<std::string> changed = files_.take_changes();
   if (!why_reload.empty() || !changed.empty()) {
     reload(why_reload.empty() ? changed_text(changed) : why_reload);
+  } else if (reload_again_ && clock_.now() >= *reload_again_) {
+    reload("tried again");
   }
+  degrade("event_loop", "");
+  if (endings_->unread()) open_endings();
+  if (!ptys_watched_) watch_ptys();
   monitor_due_ = monitor_->tick();
   degrade("hook", hooks_.problem());
   watch_files(began);
@@ -345,8 +389,30 @@ void Daemon::turn(const std::string& why_reload) {
   arm();
 }
 
+void Daemon::open_endings() {
+  for (const BegunEnding& begun : endings_->open()) {
+    // Killed between the report and the strike.
+    if (reporter_->has_told(EventType::terminated, begun.session.id.text())) {
+      endings_->strike(begun.session.id);
+    } else {
+      monitor_->adopt(begun);
+    }
+  }
+}
+
+void Daemon::watch_ptys() {
+  const auto watched = loop_->on_new_file("/dev/pts", [this] {
+    monitor_->pty_made();
+    turn();
+  });
+  ptys_watched_ = watched.has_value();
+  degrade("pty_watch",
+          watched ? "" : "a login is found by the next scan only: " + watched.error().text());
+}
+
 void Daemon::arm() {
-  loop_->arm(std::min(monitor_due_, files_.due()));
+  const BootTime due = std::min(monitor_due_, files_.due());
+  loop_->arm(std::min(due, reload_again_.value_or(due)));
 }
 
 // `read_since`: when the first of what was read since the last time was read, at the earliest.
@@ -363,7 +429,9 @@ void Daemon::reload(const std::string& cause) {
              static_cast<long long>(std::chrono::duration_cast<std::chrono::microseconds>(
                                         std::chrono::steady_clock::now().time_since_epoch())
                                         .count()));
+  reload_again_.reset();
   if (const auto loaded = monitor_->reload(cause); !loaded) {
+    if (is_shortage(loaded.error().code)) reload_again_ = clock_.now() + kReloadAgain;
     reporter_->error("what was in force before stays: " + loaded.error().text());
   }
   check_token();

@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "base/files.h"
+#include "base/shortage.h"
 #include "base/text.h"
 
 namespace idlewarden {
@@ -150,7 +151,10 @@ void FileWatch::follow(const std::string& path, Folders& wanted) {
     if (Folder* const folder = want(at, wanted)) folder->names.insert(name);
     const std::string child = at == "/" ? at + name : at + "/" + name;
     struct stat st {};
-    if (::lstat(child.c_str(), &st) != 0) return;
+    if (::lstat(child.c_str(), &st) != 0) {
+      if (is_shortage(errno)) refused_ = errno;
+      return;
+    }
     if (S_ISLNK(st.st_mode)) {
       char target[PATH_MAX];
       const ssize_t n = ::readlink(child.c_str(), target, sizeof target);
@@ -168,7 +172,11 @@ void FileWatch::follow(const std::string& path, Folders& wanted) {
 FileWatch::Folder* FileWatch::want(const std::string& path, Folders& wanted) {
   if (const auto known = wanted.find(path); known != wanted.end()) return &known->second;
   struct stat st {};
-  if (::lstat(path.c_str(), &st) != 0 || !is_trusted(st)) return nullptr;
+  if (::lstat(path.c_str(), &st) != 0) {
+    if (is_shortage(errno)) refused_ = errno;
+    return nullptr;
+  }
+  if (!is_trusted(st)) return nullptr;
   if (wanted.size() == kMaxFolders) {
     refused_ = ENOSPC;
     return nullptr;

@@ -11,6 +11,7 @@ namespace idlewarden {
 namespace {
 
 constexpr Nanoseconds kSaveEvery = std::chrono::minutes(5);
+constexpr Nanoseconds kLoadAgain = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -21,7 +22,7 @@ GapRecorder::GapRecorder(std::string state_dir, std::string boot_id, const Clock
       clock_(clock),
       tell_(std::move(tell)),
       gaps_(clock.wall()) {
-  if (!state_dir_.empty() && open_folder()) load(began);
+  if (!state_dir_.empty()) load(began);
 }
 
 GapRecorder::~GapRecorder() {
@@ -43,7 +44,13 @@ bool GapRecorder::open_folder() {
 }
 
 void GapRecorder::load(BootTime began) {
+  next_load_ = clock_.now() + kLoadAgain;
+  if (!folder_ && !open_folder()) return;
   const auto text = folder_->read(kIdleGapsFile, kIdleGapsBytes);
+  if (!text && text.error().code != 0 && text.error().code != ENOENT) {
+    return problem(text.error().text());
+  }
+  loaded_ = true;
   if (!text && text.error().code == ENOENT) return;
   auto kept = text ? kept_gaps_from(*text) : std::unexpected(text.error());
   if (kept) {
@@ -63,6 +70,7 @@ void GapRecorder::look(BootTime now, Seconds warn, const std::vector<Observation
   gaps_.warn = warn;
   gaps_.look(now, clock_.wall(), all);
   if (state_dir_.empty()) return;
+  if (!loaded_ && now >= next_load_) load(now);
   collect();
   if (now < next_save_ || saving_.valid()) return;
   next_save_ = now + kSaveEvery;
@@ -70,7 +78,7 @@ void GapRecorder::look(BootTime now, Seconds warn, const std::vector<Observation
 }
 
 void GapRecorder::save() {
-  if (!folder_ && !open_folder()) return;
+  if (!loaded_) return;
   try {
     saving_ = std::async(std::launch::async,
                          [folder = folder_.get(), kept = KeptGaps{boot_id_, gaps_}]() {

@@ -22,7 +22,8 @@ class GapRecorder {
   // What degrades the keeping: a sentence, or empty when all is well again.
   using Tell = std::function<void(const std::string& sentence)>;
   // `state_dir` empty: nothing is kept. `boot_id` tells a restart from a reboot. `began`: before
-  // anything was asked of the kernel. What cannot be read of an earlier run is put aside and told.
+  // anything was asked of the kernel. What makes no sense of an earlier run is put aside and told;
+  // what cannot be read now is tried again, and nothing is written over it before.
   GapRecorder(std::string state_dir, std::string boot_id, const Clock& clock, BootTime began,
               Tell tell);
   ~GapRecorder();  // waits for a write that is under way
@@ -51,6 +52,8 @@ class GapRecorder {
   Tell tell_;
   IdleGaps gaps_;
   std::unique_ptr<StateFolder> folder_;
+  bool loaded_ = false;
+  BootTime next_load_{};
   BootTime next_save_{};
   std::future<Result<void>> saving_;  // its thread uses folder_
 };

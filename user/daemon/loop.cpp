@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace idlewarden {
@@ -107,7 +109,10 @@ Result<void> Loop::on_new_file(const std::string& folder, std::function<void()> 
   sd_event_source* source = nullptr;
   const int r = sd_event_add_inotify(event_, &source, folder.c_str(), IN_CREATE | IN_ONLYDIR,
                                      run_inotify, &entry.run);
-  if (r < 0) return fail_errno("cannot watch " + folder, -r);
+  if (r < 0) {
+    handlers_.pop_back();
+    return fail_errno("cannot watch " + folder, -r);
+  }
   entry.source.reset(source);
   return {};
 }
@@ -159,8 +164,22 @@ void Loop::enable_watchdog() {
   sd_event_set_watchdog(event_, 1);
 }
 
-Result<void> Loop::run() {
-  const int r = sd_event_loop(event_);
+Result<void> Loop::run(const std::function<void(const Error&)>& trouble) {
+  using std::chrono::steady_clock;
+  constexpr int kMostInARow = 10;
+  constexpr std::chrono::seconds kRow{10};
+  int r = 0;
+  int in_a_row = 0;
+  steady_clock::time_point last{};
+  // A source whose descriptor could not be read stays ready, so nothing is lost by going on.
+  while ((r = sd_event_loop(event_)) < 0) {
+    const auto now = steady_clock::now();
+    in_a_row = now - last < kRow ? in_a_row + 1 : 1;
+    if (in_a_row > kMostInARow) break;
+    last = now;
+    trouble(fail_errno("the event loop stumbled", -r).error());
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
   {
     const std::lock_guard lock(mutex_);
     closed_ = true;

@@ -43,7 +43,8 @@ class Loop {
 
   // Tells the service manager that it is alive as long as the loop turns (WatchdogSec=).
   void enable_watchdog();
-  Result<void> run();
+  // Until stop(). What fails once is told and tried again; what goes on failing is an error.
+  Result<void> run(const std::function<void(const Error&)>& trouble);
   void stop();
 
  private:

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <iterator>
 #include <utility>
 
@@ -27,6 +28,7 @@ constexpr int kScanShare = 1000;
 constexpr int kEagerShare = 100;
 // How often `hours` of the rules are looked at again.
 constexpr Nanoseconds kJudgeEvery = Seconds(20);
+constexpr Nanoseconds kJudgeAgain = Seconds(1);
 // A turn that ends many sessions takes a while; each is decided on a scan no older than this.
 constexpr Nanoseconds kSecondLookLasts = std::chrono::milliseconds(100);
 
@@ -148,14 +150,41 @@ void Monitor::scan(BootTime now) {
   }
   clear_degraded("scan_failed");
   SessionTable::Change change = parts_.table.update(*leaders, now);
-  for (const Error& problem : change.problems) set_degraded("sessions", problem.text());
+  tell_what_is_missing(change.problems);
+  std::ranges::move(change.ended, std::back_inserter(leaving_));
+  watch_again();
+  admit(change.started);
+}
+
+void Monitor::tell_what_is_missing(const std::map<std::string, Error>& from_sessions) {
+  std::set<std::string> kinds;
+  std::string text;
+  for (const auto& [kind, error] : from_sessions) {
+    kinds.insert(kind);
+    text += (text.empty() ? "" : "; ") + error.text();
+  }
+  // A sentence for each of a thousand processes would say no more than the first.
+  if (kinds != missing_ && !kinds.empty()) set_degraded("sessions", text);
+  if (kinds.empty()) clear_degraded("sessions");
+  missing_ = std::move(kinds);
+
   for (const Error& problem : input_.take_problems()) {
     set_degraded("connection_meter",
                  "some sessions without a terminal are never idle: " + problem.text());
   }
-  std::ranges::move(change.ended, std::back_inserter(leaving_));
-  watch_again();
-  admit(change.started);
+  if (!input_.troubled()) clear_degraded("connection_meter");
+}
+
+// After some were judged: those that could not be are judged again soon.
+void Monitor::settle(BootTime now) {
+  auto unread = parts_.limits.take_shortage();
+  if (!unread) unread = std::exchange(unsettled_, std::nullopt);
+  if (!unread) return clear_degraded("limits_unread");
+  set_degraded("limits_unread",
+               "not all that limits rest on could be read; it is tried again, and what was known "
+               "before holds meanwhile: " +
+                   unread->text());
+  next_judgement_ = std::min(next_judgement_, now + kJudgeAgain);
 }
 
 // Whatever could not be watched when it was found. Until now it was never idle.
@@ -191,6 +220,7 @@ void Monitor::admit(const std::vector<SessionId>& started) {
   }
   const auto again = parts_.source.scan();
   const BootTime now = parts_.clock.now();
+  settle(now);
   for (const SessionId& id : started) {
     const Session* session = parts_.table.find(id);
     if (session == nullptr) continue;
@@ -252,6 +282,8 @@ void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
   auto groups = parts_.table.groups_of(session);
   if (groups) {
     watched.verdict = parts_.limits.resolve(subject_of(session, std::move(*groups)), wall);
+  } else {
+    unsettled_ = fail("the groups of " + session.user + " are not known").error();
   }
 }
 
@@ -263,6 +295,7 @@ std::optional<Error> Monitor::judge_all() {
   for (auto& [id, watched] : watched_) {
     if (const Session* session = parts_.table.find(id)) judge(*session, watched, wall);
   }
+  settle(parts_.clock.now());
   const std::vector<Error> problems = parts_.limits.take_problems();
   if (problems.empty()) return std::nullopt;
   const auto known = degraded_.find("host_files");
@@ -320,6 +353,8 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
   if (!entry->second.verdict.jobs.empty() && leader != second_look_->end() &&
       leader->foreground_pgrp != session->foreground_pgrp) {
     const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
+    // Unless it is gone, it may be a job.
+    if (!stat && stat.error().code != ENOENT) return std::nullopt;
     o.job_running = stat && in(entry->second.verdict.jobs, stat->comm);
   }
   return o;

@@ -70,6 +70,8 @@ class Monitor {
 
   void read_all_again_after_a_stall(BootTime now);
   void scan(BootTime now);
+  void tell_what_is_missing(const std::map<std::string, Error>& from_sessions);
+  void settle(BootTime now);
   void admit(const std::vector<SessionId>& started);
   void watch_again();
   void dismiss();
@@ -97,6 +99,8 @@ class Monitor {
   std::optional<std::vector<Leader>> second_look_;
   BootTime second_look_at_{};
   std::map<std::string, std::string> degraded_;
+  std::set<std::string> missing_;   // what "sessions" is degraded by
+  std::optional<Error> unsettled_;  // what kept back a verdict
   Counters counters_;
   std::uint64_t ended_inputs_ = 0;
   std::uint64_t ended_replies_ = 0;

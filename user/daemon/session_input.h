@@ -40,6 +40,7 @@ class SessionInput {
   void sample(const Session& session) {
     if (!session.has_tty()) meter_.sample(connection_end(session));
   }
+  bool troubled() const { return meter_.troubled(); }
   std::vector<Error> take_problems() { return meter_.take_problems(); }
 
  private:

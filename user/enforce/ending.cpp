@@ -70,7 +70,8 @@ Ending::Progress Ending::climb(Ladder& ladder, bool leader, BootTime now) {
        leader ? grip_->signal_leader(rung.signal) : grip_->signal_host(rung.signal));
   // A stopped process takes SIGTERM only when it runs again.
   if (rung.signal == SIGTERM) {
-    (void)(leader ? grip_->signal_leader(SIGCONT) : grip_->signal_host(SIGCONT));
+    const auto woken = leader ? grip_->signal_leader(SIGCONT) : grip_->signal_host(SIGCONT);
+    if (!woken) note("SIGCONT" + whom, woken);
   }
   ++ladder.rung;
   ladder.next = now + plan_.grace;

@@ -22,35 +22,52 @@ Result<void> EndingsBook::open_folder() {
   return {};
 }
 
-Result<void> EndingsBook::read() {
+// Those that this daemon entered meanwhile stay.
+Result<std::vector<BegunEnding>> EndingsBook::read() {
   const auto text = folder_->read(kFile, kMostBytes);
-  if (!text && text.error().code == ENOENT) return {};
+  if (!text && text.error().code == ENOENT) return std::vector<BegunEnding>();
   if (!text) return std::unexpected(text.error());
-  auto entries = endings_from(*text, boot_id_);
-  if (!entries) return std::unexpected(entries.error());
-  entries_ = std::move(*entries);
-  return {};
+  auto kept = endings_from(*text, boot_id_);
+  if (!kept) return std::unexpected(kept.error());
+  std::vector<BegunEnding> all;
+  for (auto& [id, begun] : *kept) all.push_back(std::move(begun));
+  std::ranges::sort(all, {}, &BegunEnding::hung_up_at);
+  for (const BegunEnding& begun : all) entries_.try_emplace(begun.session.id, begun);
+  return all;
+}
+
+void EndingsBook::problem(const Error& error) {
+  told_ = true;
+  tell_("ends that are begun are not kept over a crash: " + error.text());
 }
 
 std::vector<BegunEnding> EndingsBook::open() {
+  unread_ = true;
   if (const auto opened = open_folder(); !opened) {
-    told_ = true;
-    tell_("ends that are begun are not kept over a crash: " + opened.error().text());
+    problem(opened.error());
     return {};
   }
-  if (const auto known = read(); !known) {
-    std::string sentence = "the book of begun ends in " + path_ + "/" + kFile +
-                           " cannot be used and is put aside: " + known.error().text();
-    if (const auto aside = folder_->put_aside(kFile); !aside) {
-      sentence += "; " + aside.error().text();
-    }
-    told_ = true;
-    tell_(sentence);
+  auto known = read();
+  // An error of the system, not of what stands there.
+  if (!known && known.error().code != 0) {
+    problem(known.error());
+    return {};
   }
-  std::vector<BegunEnding> all;
-  for (const auto& [id, begun] : entries_) all.push_back(begun);
-  std::ranges::sort(all, {}, &BegunEnding::hung_up_at);
-  return all;
+  unread_ = false;
+  const bool entered_meanwhile = told_ && !entries_.empty();
+  if (known) {
+    if (entered_meanwhile) save();
+    if (std::exchange(told_, false)) tell_("");
+    return std::move(*known);
+  }
+  std::string sentence = "the book of begun ends in " + path_ + "/" + kFile +
+                         " cannot be used and is put aside: " + known.error().text();
+  if (const auto aside = folder_->put_aside(kFile); !aside) {
+    sentence += "; " + aside.error().text();
+  }
+  told_ = true;
+  tell_(sentence);
+  return {};
 }
 
 void EndingsBook::enter(BegunEnding begun) {
@@ -65,10 +82,13 @@ void EndingsBook::strike(const SessionId& id) {
 
 void EndingsBook::save() {
   auto saved = open_folder();
+  // What stands there is for open() to read; that this did not happen yet was told.
+  const auto there = saved && unread_ ? read() : std::vector<BegunEnding>();
+  if (!there || !there->empty()) return;
+  if (saved) unread_ = false;
   if (saved) saved = folder_->replace(kFile, endings_text(boot_id_, entries_));
   if (!saved) {
-    told_ = true;
-    tell_("ends that are begun are not kept over a crash: " + saved.error().text());
+    problem(saved.error());
   } else if (std::exchange(told_, false)) {
     tell_("");
   }

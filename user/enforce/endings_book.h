@@ -4,8 +4,9 @@
 // of sessions any more, and only this book knows that its end is owed.
 //
 // An entry is written before the hang-up and struck after the end was reported. So nothing that was
-// begun is forgotten; and a daemon that dies exactly between the report and the strike lets the
-// next one report the same end once more, which is better than never.
+// begun is forgotten. A daemon that dies exactly between the report and the strike leaves an entry
+// of which the events file, if there is one, knows already; in the journal and on stderr the next
+// one reports the same end once more, which is better than never.
 //
 // An entry is worth something only while the machine runs (pids and start times are of one boot):
 // the folder belongs on a tmpfs, and each write is quick there. A book that cannot be written keeps
@@ -45,14 +46,17 @@ class EndingsBook {
   // Touches nothing yet. `boot_id`: random(4); of another boot nothing is taken over.
   EndingsBook(std::string folder, std::string boot_id, Tell tell);
 
-  // What an earlier daemon left, by the time of the hang-up; once, before the first entry. A file
-  // that is broken, foreign, or of another boot is put aside and told.
+  // What an earlier daemon left, by the time of the hang-up. A file that is broken, foreign, or of
+  // another boot is put aside and told. One that cannot be read now is told too, and is to be
+  // opened again while it is unread(): nothing is written over it before.
   std::vector<BegunEnding> open();
+  bool unread() const noexcept { return unread_; }
   void enter(BegunEnding begun);
   void strike(const SessionId& id);  // of what is not in it: nothing
 
  private:
-  Result<void> read();
+  Result<std::vector<BegunEnding>> read();
+  void problem(const Error& error);
   Result<void> open_folder();
   void save();
 
@@ -61,6 +65,7 @@ class EndingsBook {
   Tell tell_;
   std::unique_ptr<StateFolder> folder_;
   std::map<SessionId, BegunEnding> entries_;
+  bool unread_ = false;
   bool told_ = false;  // something that is not well yet
 };
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/procfs.h"
+#include "base/shortage.h"
 #include "kernel/kernel_source.h"
 #include "kernel/pins.h"
 #include "kernel/self_test.h"
@@ -128,6 +129,11 @@ Result<OpenedSource> open_activity_source(const KernelOptions& options, const Cl
       return opened;
     }
     last = source.error();
+    // A host that cannot do it is as good as it can be; one that could, another time, is not.
+    if (is_shortage(last.code)) {
+      opened.warnings.push_back(fmt::format("{} is not used: {}; a restart tries it again",
+                                            to_string(backend), last.text()));
+    }
   }
   return last.during(fmt::format("backend {}", to_string(candidates.back())));
 }

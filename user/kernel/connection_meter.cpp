@@ -45,6 +45,11 @@ void ConnectionMeter::sample() {
     sample(next->first, next->second);
     last_ = next->first;
   }
+  if (!troubled()) told_.clear();
+}
+
+bool ConnectionMeter::troubled() const {
+  return std::ranges::any_of(entries_, [](const auto& item) { return item.second.troubled; });
 }
 
 void ConnectionMeter::sample(const ConnectionEnd& end) {
@@ -56,7 +61,11 @@ void ConnectionMeter::sample(const ConnectionEnd& end, Entry& entry) {
   const auto measured = measure(end, entry);
   entry.unknown = !measured;
   entry.failed = entry.failed || !measured;
-  if (!measured) tell(measured.error());
+  // One that ends, or is caught in the middle of something, is no problem to tell of.
+  entry.troubled = !measured && !is_gone(measured.error()) && measured.error().code != EAGAIN;
+  if (entry.troubled && told_.insert(measured.error().text()).second) {
+    problems_.push_back(measured.error());
+  }
 }
 
 Result<void> ConnectionMeter::measure(const ConnectionEnd& end, Entry& entry) {
@@ -114,12 +123,6 @@ InputSeen ConnectionMeter::input(const ConnectionEnd& end) const {
   InputSeen seen = found->second.seen;
   if (found->second.unknown) seen.last_input = clock_.now();
   return seen;
-}
-
-// One that ends, or is caught in the middle of something, is no problem to tell of.
-void ConnectionMeter::tell(const Error& error) {
-  if (is_gone(error) || error.code == EAGAIN) return;
-  if (told_.insert(error.text()).second) problems_.push_back(error);
 }
 
 }  // namespace idlewarden

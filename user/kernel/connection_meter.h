@@ -52,7 +52,9 @@ class ConnectionMeter {
   // watched.
   InputSeen input(const ConnectionEnd& end) const;
 
-  // What cannot be measured and why, each sentence once; emptied by the call.
+  // Whether there is one that cannot be measured, for another reason than that it ends.
+  bool troubled() const;
+  // Why, each sentence once until none is troubled; emptied by the call.
   std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
 
  private:
@@ -67,13 +69,13 @@ class ConnectionMeter {
     std::int64_t rate_from = 0;
     bool unknown = true;
     bool failed = false;  // at any time
+    bool troubled = false;
     InputSeen seen;
   };
   void sample(const ConnectionEnd& end, Entry& entry);
   Result<void> measure(const ConnectionEnd& end, Entry& entry);
   void begin(Entry& entry, const ConnectionBytes& bytes) const;
   void note(Entry& entry, std::int64_t in, std::int64_t out) const;
-  void tell(const Error& error);
 
   ConnectionProbe& probe_;
   const Clock& clock_;

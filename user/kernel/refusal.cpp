@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/shortage.h"
 #include "base/text.h"
 
 namespace idlewarden {
@@ -131,7 +132,12 @@ Error explain_refusal(Backend backend, int code, std::string_view log, const Hos
   if (!facts.root && (code == EPERM || code == EACCES)) {
     return explain_permission(backend, code, facts, {});
   }
-  if (!facts.btf || has(log, "vmlinux BTF: -") || has(log, "valid kernel BTF")) {
+  if (facts.btf && (has(log, "vmlinux BTF: -") || has(log, "valid kernel BTF"))) {
+    return explained("cannot use the kernel's type information (/sys/kernel/btf/vmlinux)" + detail,
+                     "try again; if it stays like that, the file is broken, or too new for libbpf",
+                     code);
+  }
+  if (!facts.btf) {
     return explained("this kernel has no type information (/sys/kernel/btf/vmlinux)",
                      "a kernel built with CONFIG_DEBUG_INFO_BTF=y is needed", code);
   }
@@ -149,8 +155,8 @@ Error explain_refusal(Backend backend, int code, std::string_view log, const Hos
         fmt::format("this kernel has nothing to attach {} to{}", kind_of(backend), detail), {},
         code);
   }
-  return explained(fmt::format("this kernel does not take {}{}", kind_of(backend), detail), {},
-                   code);
+  return explained(fmt::format("this kernel does not take {}{}", kind_of(backend), detail),
+                   is_shortage(code) ? "" : "`idlewarden doctor` says what it takes", code);
 }
 
 }  // namespace idlewarden

@@ -112,7 +112,8 @@ Result<Leader> await(KernelSource& source, const ProbeSession& probe, const std:
     if (*leader && done(**leader)) return **leader;
     std::this_thread::sleep_for(kPoll);
   } while (std::chrono::steady_clock::now() < give_up);
-  return fail("the self-test failed: " + what);
+  return fail("the self-test failed: " + what,
+              "try again; if it stays like that, `idlewarden doctor` says what works here");
 }
 
 }  // namespace

@@ -185,6 +185,10 @@ std::vector<Error> Limits::take_problems() const {
   return impl_->host.take_problems();
 }
 
+std::optional<Error> Limits::take_shortage() const {
+  return impl_->host.take_shortage();
+}
+
 std::vector<std::string> Limits::files() const {
   const std::string tree = impl_->root.is_host() ? "" : impl_->root.directory();
   std::vector<std::string> all = impl_->policy.files;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,6 +44,9 @@ class Limits {
 
   // The errors of host files (sshd_config, logind.conf) met since the last call, for the log.
   std::vector<Error> take_problems() const;
+  // One of those that are a shortage of the host (base/shortage.h), which take_problems() does not
+  // give: what it kept back is read by the next resolve() that wants it.
+  std::optional<Error> take_shortage() const;
   // Every file and folder that the answers so far rest on, for watching: the policy's first. Not
   // those in users' homes: they are looked at when their owner logs in.
   std::vector<std::string> files() const;

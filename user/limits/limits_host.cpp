@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <set>
 
+#include "base/shortage.h"
 #include "base/text.h"
 
 namespace idlewarden {
@@ -57,6 +58,12 @@ constexpr std::chrono::milliseconds kHomePatience{1000};
 constexpr const char* kNoHome = "/nonexistent";
 
 constexpr const char* kKept = "; the reading from before holds";
+
+std::unexpected<Error> incomplete(const std::string& file, int code) {
+  auto error = fail_errno("cannot be read with all that belongs to it", code);
+  error.error().where.file = file;
+  return error;
+}
 
 constexpr const char* kOldSshd =
     "as sshd read it; the file has changed since, and sshd has not taken that for this connection";
@@ -109,6 +116,10 @@ Root HostReadings::root_of(const Subject& subject) const {
 }
 
 void HostReadings::problem(const Error& error) {
+  if (is_shortage(error.code)) {
+    shortage_ = error;
+    return;
+  }
   const std::string text = error.text();
   if (std::ranges::none_of(problems_, [&](const Error& e) { return e.text() == text; })) {
     problems_.push_back(error);
@@ -117,9 +128,13 @@ void HostReadings::problem(const Error& error) {
 
 void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   const auto& [tree, file, options] = key;
+  ShortageWatch shortage;
   auto config = SshdConfig::load(Root(tree), file, options);
-  reading.read = true;
   ++readings_;
+  const int code = shortage.take();
+  // What a shortage may have kept back is read again when it is asked for next.
+  reading.read = code == 0;
+  if (config && code != 0) config = incomplete(file, code);
   if (config) {
     reading.error.reset();
     // The sessions that keep a reading share it.
@@ -136,14 +151,19 @@ void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
 }
 
 void HostReadings::read_logind(const std::string& tree, LogindReading& reading) {
+  ShortageWatch shortage;
   LogindTimes now = logind_times(Root(tree));
+  const int code = shortage.take();
+  if (now.problems.empty() && code != 0) {
+    now.problems.push_back(incomplete("/etc/systemd/logind.conf", code).error());
+  }
   for (const Error& error : now.problems) problem(error);
-  if (reading.read && !now.problems.empty()) {
+  if (!now.problems.empty()) {
     now.stop_idle_session = reading.last.stop_idle_session;
     now.overruled = reading.last.overruled;
   }
   reading.last = std::move(now);
-  reading.read = true;
+  reading.read = code == 0;
   ++readings_;
 }
 
@@ -195,12 +215,14 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
           for (const std::string& file : timeouts.files) stamps.push_back(root.stamp(file));
           return stamps;
         };
+        ShortageWatch shortage;
         ShellLook look;
         if (last) look.stamps = stamps_of(*last);
         if (last && fresh && look.stamps == known) return look;
         look.now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell});
         // Only where other files than before were looked at are there no stamps from before.
         if (!last || last->files != look.now->files) look.stamps = stamps_of(*look.now);
+        look.shortage = shortage.take();
         return look;
       });
 }
@@ -229,7 +251,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   if (reading.last) keep_unreadable(*reading.last, now);
   reading.last = std::make_shared<const ShellTimeouts>(std::move(now));
   reading.stamps = std::move(look->stamps);
-  reading.fresh = true;
+  reading.fresh = look->shortage == 0;
 }
 
 void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& into) {
@@ -241,9 +263,9 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
     SharedShell& kept = kept_[subject.session].shell;
     if (!kept) {
       read_shell(key, now);  // for a login, as its shell does
-      kept = now.last;
+      if (now.fresh) kept = now.last;
     }
-    used = kept;
+    used = kept ? kept : now.last;
   }
   if (used != now.last) {
     add_kept(used->in_force, now.last->in_force, kOldShell, kNewShell, into);
@@ -277,7 +299,10 @@ std::vector<LimitSource> HostReadings::sources(const Subject& subject, const Pol
 
 void HostReadings::reload() {
   // The trees of containers that are gone take their readings with them.
-  const auto gone = [](const std::string& tree) { return !Root(tree).is_directory("/"); };
+  const auto gone = [](const std::string& tree) {
+    ShortageWatch shortage;
+    return !Root(tree).is_directory("/") && shortage.take() == 0;
+  };
   sshd_.erase_if([&](const SshdKey& key) { return gone(std::get<0>(key)); });
   shells_.erase_if([&](const ShellKey& key) { return gone(std::get<0>(key)); });
   logind_.erase_if(gone);

@@ -72,6 +72,9 @@ class HostReadings {
   std::vector<LimitSource> sources(const Subject& subject, const Policy& policy);
   void reload();
   std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
+  // What could not be read because the host was short of something; it is read again when it is
+  // asked for next.
+  std::optional<Error> take_shortage() { return std::exchange(shortage_, std::nullopt); }
   // The session has ended: what was kept for it is not asked for again.
   void forget(const std::string& session) { kept_.erase(session); }
   // As this process sees the paths, whatever tree they are in; not those in users' homes, which are
@@ -99,6 +102,7 @@ class HostReadings {
   struct ShellLook {
     std::optional<ShellTimeouts> now;  // none: as before
     std::vector<FileStamp> stamps;
+    int shortage = 0;  // errno of one that may have kept something back
   };
   struct LogindReading {
     LogindTimes last;
@@ -132,6 +136,7 @@ class HostReadings {
   std::map<std::string, Kept> kept_;  // by session
   std::uint64_t readings_ = 0;
   std::vector<Error> problems_;
+  std::optional<Error> shortage_;
 };
 
 }  // namespace idlewarden

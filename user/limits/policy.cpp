@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/shortage.h"
 #include "base/text.h"
 #include "base/trusted_program.h"
 #include "limits/match.h"
@@ -108,6 +109,7 @@ std::string policy_folder(const std::string& policy_path) {
 
 Result<Policy> load_policy(const Root& root, const std::string& file,
                            const PolicyOverrides& overrides) {
+  const ShortageWatch shortage;
   Policy policy;
   policy.messages = kMessages;
   const std::string main_file = policy_path(root, file);
@@ -117,6 +119,9 @@ Result<Policy> load_policy(const Root& root, const std::string& file,
   }
   for (const std::string& extra : root.glob(quoted(policy_folder(main_file)) + "/*.toml")) {
     if (auto read = read_into(root, extra, policy); !read) return std::unexpected(read.error());
+  }
+  if (shortage.noted() != 0) {
+    return fail_errno("cannot read the folder " + policy_folder(main_file), shortage.noted());
   }
   if (auto good = check_rules(policy.rules); !good) return std::unexpected(good.error());
   if (auto good = check_hook(root, policy.hooks); !good) return std::unexpected(good.error());

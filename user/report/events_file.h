@@ -18,6 +18,9 @@ class EventsFile {
   // Appends `line` and a newline. Opens the file again if it was moved away or removed. On an error
   // (a full disk) the line is lost; what was written of it is closed by a newline before the next.
   Result<void> append(std::string_view line);
+  // Whether the end of the file has such an event of that session. The last 4 MiB are looked at; of
+  // what cannot be read, nothing is known.
+  bool has(std::string_view event, std::string_view session) const;
 
   const std::string& path() const noexcept { return path_; }
 

@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
 #include <mutex>
 #include <utility>
@@ -69,8 +71,10 @@ class Ring {
 
 // Says once that a destination stopped taking events, and once that it takes them again.
 struct Destination {
+  std::string_view reason;  // what the daemon is degraded by
   std::string_view name;
   std::uint64_t lost = 0;  // since it failed; 0: it works
+  std::string why{};
 };
 
 class SystemReporter final : public Reporter {
@@ -102,6 +106,16 @@ class SystemReporter final : public Reporter {
   void error(const std::string& message) override { say(LOG_ERR, message); }
 
   std::uint64_t dropped_events() const override { return dropped_; }
+  bool has_told(EventType type, const std::string& session) const override {
+    return file_ && file_->has(to_string(type), session);
+  }
+  std::map<std::string, std::string> failing() const override {
+    std::map<std::string, std::string> all;
+    for (const Destination* d : {&to_file_, &to_journal_, &to_log_}) {
+      if (d->lost > 0) all.emplace(d->reason, d->why);
+    }
+    return all;
+  }
   Batch wait_after(std::uint64_t sequence, std::chrono::milliseconds timeout) override {
     return ring_.wait_after(sequence, timeout);
   }
@@ -117,11 +131,24 @@ class SystemReporter final : public Reporter {
                           {"message", message}}));
   }
 
-  void print(int priority, const std::string& line) { logger_->log(level_of(priority), line); }
+  // The library does not say that a line could not be written; the stream does.
+  void print(int priority, const std::string& line) {
+    errno = 0;
+    logger_->log(level_of(priority), line);
+    if (std::ferror(stderr) != 0) {
+      to_log_.why = fail_errno("cannot write to stderr").error().text();
+      ++to_log_.lost;
+      std::clearerr(stderr);
+    } else if (to_log_.lost > 0) {
+      const std::uint64_t lost = std::exchange(to_log_.lost, 0);
+      warning(fmt::format("{} works again; {} lines were lost there", to_log_.name, lost));
+    }
+  }
 
   void note(Destination& destination, const Result<void>& result) {
     if (!result) {
       ++dropped_;
+      destination.why = result.error().text();
       if (destination.lost++ == 0) error(result.error().text() + "; events are lost there");
     } else if (destination.lost > 0) {
       warning(fmt::format("{} works again; {} events were lost there", destination.name,
@@ -134,8 +161,9 @@ class SystemReporter final : public Reporter {
   std::optional<EventsFile> file_;
   std::unique_ptr<spdlog::logger> logger_;
   Ring ring_;
-  Destination to_file_{"the events file"};
-  Destination to_journal_{"the journal"};
+  Destination to_file_{"events_file", "the events file"};
+  Destination to_journal_{"journal", "the journal"};
+  Destination to_log_{"log", "the log"};
   std::atomic<std::uint64_t> dropped_ = 0;
 };
 

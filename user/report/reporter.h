@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -34,6 +35,10 @@ class Reporter {
   virtual void warning(const std::string& message) = 0;
   virtual void error(const std::string& message) = 0;
   virtual std::uint64_t dropped_events() const = 0;
+  // Whether an earlier run has written such an event of that session to the events file.
+  virtual bool has_told(EventType type, const std::string& session) const = 0;
+  // Where nothing can be written at present ("events_file", "journal", "log"), and why.
+  virtual std::map<std::string, std::string> failing() const = 0;
 
   // Blocks until events after `sequence` exist or the timeout passes; returns them and the sequence
   // to go on with. The last 1,024 are kept.

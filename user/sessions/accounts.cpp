@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/accounts.h"
 
+#include "base/shortage.h"
+
 namespace idlewarden {
 namespace {
 
@@ -11,9 +13,11 @@ constexpr std::size_t kMostKept = 65536;
 }  // namespace
 
 std::optional<Person> Accounts::ask_nss(uid_t uid) {
+  const ShortageWatch shortage;
   auto account = look_up_account(uid);
   if (!account) return std::nullopt;
   std::vector<std::string> groups = group_names(Root(), account->name, account->gid);
+  if (shortage.noted() != 0) return std::nullopt;
   return Person{*std::move(account), std::move(groups)};
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/shortage.h"
 #include "sessions/accepting_sshd.h"
 #include "sessions/connection.h"
 #include "sessions/container.h"
@@ -28,18 +29,47 @@ Resolver::Resolver(Procfs procfs, SessionScope scope)
     : procfs_(std::move(procfs)), scope_(std::move(scope)), accounts_(scope_.nss_patience) {}
 
 Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, Session& session) {
-  const auto standing =
+  const ShortageWatch shortage;
+  auto standing =
       leader.tty->is_pts() ? resolve_pts(leader, now, session) : resolve_console(leader, session);
-  if (!standing && !is_gone(standing.error())) {
-    tell(standing.error(),
-         "some terminals are not watched, because it cannot be told whose they are");
+  if (standing && *standing == Standing::session) standing = complete(leader.pid, now, session);
+  return if_certain(std::move(standing), shortage);
+}
+
+// Whose session it is, and by whose files it is measured, is found once: not while what is not
+// found may be there all the same.
+template <class Answer>
+Result<Answer> Resolver::if_certain(Result<Answer> answer, const ShortageWatch& shortage) {
+  if (answer && shortage.noted() != 0) {
+    answer = fail_errno("the host is short of something", shortage.noted());
   }
-  if (!standing || *standing != Standing::session) return standing;
-  return complete(leader.pid, now, session);
+  if (!answer && !is_gone(answer.error())) {
+    const std::string kLeadsTo =
+        "some sessions are not watched, because it cannot be told whose they are";
+    problems_.try_emplace(kLeadsTo, answer.error().during(kLeadsTo).error());
+  }
+  return answer;
+}
+
+std::map<std::string, Error> Resolver::take_problems() {
+  std::map<std::string, Error> all = std::exchange(problems_, {});
+  all.insert(lasting_.begin(), lasting_.end());
+  return all;
+}
+
+Result<NoPtyPart> Resolver::no_pty_part(const Leader& leader) {
+  const ShortageWatch shortage;
+  return if_certain(idlewarden::no_pty_part(procfs_, scope_.hosts, leader), shortage);
 }
 
 Result<Resolver::Standing> Resolver::resolve_no_pty(pid_t leader, pid_t host, BootTime now,
                                                     Session& session) {
+  const ShortageWatch shortage;
+  return if_certain(find_no_pty(leader, host, now, session), shortage);
+}
+
+Result<Resolver::Standing> Resolver::find_no_pty(pid_t leader, pid_t host, BootTime now,
+                                                 Session& session) {
   auto executable = procfs_.executable(host);
   if (!executable) return std::unexpected(executable.error());
   const auto process = host_process(procfs_, {host, std::move(*executable)}, Kind::ssh);
@@ -66,10 +96,9 @@ Resolver::Standing Resolver::complete(pid_t leader, BootTime now, Session& sessi
   const auto account = session.root == "/" ? account_on_host(session.uid, now)
                                            : account_of(Root(session.root), session.uid);
   if (!account) {
-    tell({.what = fmt::format("NSS has not told yet who uid {} is", session.uid),
-          .where = {},
-          .hint = {}},
-         "some sessions are not watched while their accounts are not known");
+    const std::string kLeadsTo = "some sessions are not watched while their accounts are not known";
+    const auto why = fail(fmt::format("NSS has not told yet who uid {} is", session.uid));
+    problems_.try_emplace(kLeadsTo, why.error().during(kLeadsTo).error());
     return Standing::not_yet;
   }
   session.user = account->name;
@@ -86,7 +115,11 @@ std::optional<Account> Resolver::account_on_host(uid_t uid, BootTime now) {
 }
 
 std::optional<std::vector<std::string>> Resolver::groups_of(const Session& session, BootTime now) {
-  if (session.root != "/") return group_names(Root(session.root), session.user, session.gid);
+  if (session.root != "/") {
+    ShortageWatch shortage;
+    auto groups = group_names(Root(session.root), session.user, session.gid);
+    return shortage.take() == 0 ? std::optional(std::move(groups)) : std::nullopt;
+  }
   auto person = accounts_.of(session.uid, now);
   if (!person) return std::nullopt;
   return std::move(person->groups);
@@ -170,7 +203,8 @@ Result<void> Resolver::add_connection(const HostProcess& host, Session& session)
   }
   if (!found && !is_refused(found.error())) return std::unexpected(found.error());
   if (!found) {
-    tell(found.error(), "sessions are shown without their addresses");
+    const std::string kLeadsTo = "sessions are shown without their addresses";
+    lasting_.try_emplace(kLeadsTo, found.error().during(kLeadsTo).error());
   } else if (*found) {
     session.remote = std::move((*found)->remote);
     session.local = std::move((*found)->local);
@@ -183,10 +217,6 @@ bool Resolver::in_scope(const HostProcess& host) const {
   return std::ranges::any_of(host.ancestry, [&](const Process& process) {
     return std::ranges::find(scope_.only_host_pids, process.pid) != scope_.only_host_pids.end();
   });
-}
-
-void Resolver::tell(const Error& error, const std::string& consequence) {
-  if (told_.insert(consequence).second) problems_.push_back(error.during(consequence).error());
 }
 
 }  // namespace idlewarden

@@ -3,14 +3,15 @@
 // login.
 #pragma once
 
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/procfs.h"
 #include "base/result.h"
+#include "base/shortage.h"
 #include "sessions/accounts.h"
 #include "sessions/console.h"
 #include "sessions/host_process.h"
@@ -34,9 +35,7 @@ class Resolver {
   Result<Standing> resolve(const Leader& leader, BootTime now, Session& session);
 
   // Of a leader without a tty.
-  Result<NoPtyPart> no_pty_part(const Leader& leader) const {
-    return idlewarden::no_pty_part(procfs_, scope_.hosts, leader);
-  }
+  Result<NoPtyPart> no_pty_part(const Leader& leader);
   // The session of `leader`, a channel's, on the connection that `host` serves; without channels
   // the two are the same. As resolve() otherwise.
   Result<Standing> resolve_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
@@ -44,10 +43,12 @@ class Resolver {
   // As SessionTable::groups_of().
   std::optional<std::vector<std::string>> groups_of(const Session& session, BootTime now);
 
-  // What is missing from sessions and why, each once for all; emptied by the call.
-  std::vector<Error> take_problems() { return std::exchange(problems_, {}); }
+  // What was missing from sessions since the last call, or is from one that was found before, and
+  // why; the first of its sort, by what it leads to.
+  std::map<std::string, Error> take_problems();
 
  private:
+  Result<Standing> find_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
   Result<Standing> resolve_pts(const Leader& leader, BootTime now, Session& session);
   std::optional<Account> account_on_host(uid_t uid, BootTime now);
   Result<uid_t> uid_of(const Leader& leader, const Session& session) const;
@@ -57,14 +58,16 @@ class Resolver {
   // Who serves the session, from where, and which sshd let it in.
   Result<void> add_connection(const HostProcess& host, Session& session);
   bool in_scope(const HostProcess& host) const;
-  void tell(const Error& error, const std::string& consequence);
+  // The answer, if it can be relied on; tells why not.
+  template <class Answer>
+  Result<Answer> if_certain(Result<Answer> answer, const ShortageWatch& shortage);
 
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
-  std::vector<Error> problems_;
-  std::set<std::string> told_;
+  std::map<std::string, Error> problems_;
+  std::map<std::string, Error> lasting_;
 };
 
 }  // namespace idlewarden

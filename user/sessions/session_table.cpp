@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/shortage.h"
 #include "sessions/no_pty.h"
 #include "sessions/resolver.h"
 
@@ -209,7 +210,10 @@ bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
 bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTime scanned) const {
   // A container's logins are not this host's logind's, even if it runs in the scope of one.
   if (!session.container.empty()) return true;
+  const ShortageWatch shortage;
   entry.clues = logind_clues(procfs, session.id.leader, session.host);
+  // Its class may be one that is nobody's login; the next scan asks again.
+  if (shortage.noted() != 0) return false;
   return ask_logind(session, entry, scanned);
 }
 

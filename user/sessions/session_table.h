@@ -49,7 +49,9 @@ class SessionTable {
   struct Change {
     std::vector<SessionId> started;
     std::vector<Session> ended;
-    std::vector<Error> problems;  // what is missing from sessions and why; each once for all
+    // What is missing from sessions and why, by what it leads to; again in each update while it
+    // is.
+    std::map<std::string, Error> problems;
   };
   // Takes one scan (made at `scanned`). A session that cannot be resolved yet (its process vanished
   // meanwhile, its socket cannot be read) is tried again at the next scan and is not in the table

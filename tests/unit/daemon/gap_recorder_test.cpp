@@ -12,6 +12,7 @@
 
 #include "report/idle_gaps_file.h"
 #include "report/what_if.h"
+#include "support/no_descriptors.h"
 #include "support/temp_dir.h"
 #include "unit/report/gap_sessions.h"
 
@@ -138,6 +139,24 @@ TEST_F(GapRecorderTest, ABrokenFileIsPutAsideAndTold) {
   EXPECT_EQ(ended(5min), 1U);
   stop();
   EXPECT_TRUE(std::filesystem::exists(file()));
+}
+
+TEST_F(GapRecorderTest, WhatCannotBeReadNowIsNotWrittenOver) {
+  start();
+  host_.log_in(1, "alice", kStart);
+  looks(0, 310);
+  host_.log_out(1);
+  look(312);
+  stop();
+  {
+    const test::NoDescriptors none;
+    start();
+  }
+  ASSERT_FALSE(told_.empty());
+  EXPECT_NE(told_.back().find("Too many open files"), std::string::npos) << told_.back();
+  EXPECT_EQ(ended(5min), 0U);
+  looks(314, 330);
+  EXPECT_EQ(ended(5min), 1U);
 }
 
 TEST_F(GapRecorderTest, WithoutAFolderItGoesOnInMemoryAndTriesAgain) {

@@ -11,6 +11,7 @@
 
 #include "base/files.h"
 #include "bench.h"
+#include "support/no_descriptors.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -190,6 +191,25 @@ TEST_F(EndingsBookTest, AForeignFileIsPutAside) {
   EXPECT_EQ(owed(), 0U);
   EXPECT_THAT(told_, ElementsAre(HasSubstr("belongs to another user")));
   EXPECT_TRUE(std::filesystem::exists(path_ + "/endings.json.broken"));
+}
+
+TEST_F(EndingsBookTest, WhatCannotBeReadNowIsKeptAndReadLater) {
+  book().enter(sample());
+  EndingsBook kept = book();
+  {
+    const test::NoDescriptors none;
+    EXPECT_THAT(kept.open(), IsEmpty());
+  }
+  EXPECT_TRUE(kept.unread());
+  EXPECT_THAT(told_, ElementsAre(HasSubstr("Too many open files")));
+  BegunEnding other = sample();
+  other.session.id.leader = 4712;
+  kept.enter(other);
+  EXPECT_EQ(written(), 1U) << "written over";
+  ASSERT_EQ(kept.open().size(), 1U);
+  EXPECT_FALSE(kept.unread());
+  EXPECT_EQ(told_.back(), "");
+  EXPECT_EQ(written(), 2U);
 }
 
 TEST_F(EndingsBookTest, WithoutRoomForItASessionIsEndedAndItIsTold) {

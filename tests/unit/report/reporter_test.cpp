@@ -179,6 +179,21 @@ TEST(EventsFile, AFullDiskIsCountedSaidOnceAndRecoveredFrom) {
   EXPECT_THAT(log, HasSubstr("the events file works again; 3 events were lost there"));
 }
 
+TEST(EventsFile, KnowsWhatAnEarlierRunHasTold) {
+  const test::TempDir dir;
+  const std::string path = dir.path() + "/events";
+  Event ended = test::sample_event(EventType::terminated);
+  ended.session = "4711-100";
+  ended.detail = "\"session\":\"4712-100\"";
+  open_reporter({.events_file = path})->emit(ended);
+  const auto next = open_reporter({.events_file = path});
+  EXPECT_TRUE(next->has_told(EventType::terminated, "4711-100"));
+  EXPECT_FALSE(next->has_told(EventType::terminated, "4711-10"));
+  EXPECT_FALSE(next->has_told(EventType::terminated, "4712-100"));
+  EXPECT_FALSE(next->has_told(EventType::warned, "4711-100"));
+  EXPECT_FALSE(open_reporter({})->has_told(EventType::terminated, "4711-100"));
+}
+
 TEST(Followers, GetWhatCameAfterTheirNumber) {
   CaptureStderr();
   const auto reporter = open_reporter({});

@@ -166,10 +166,12 @@ TEST_F(SessionTableTest, WhatCannotBeResolvedIsTriedAgain) {
   EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).started, SizeIs(1));
 }
 
-TEST_F(SessionTableTest, AProblemIsToldOnce) {
+TEST_F(SessionTableTest, AProblemIsToldWhileItLasts) {
   proc.file(kHost, "stat", "nonsense");
   EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(50)).problems, SizeIs(1));
-  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).problems, IsEmpty());
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(52)).problems, SizeIs(1));
+  proc.add({.pid = kHost, .executable = "/usr/sbin/sshd", .masters = {{8, 3}}});
+  EXPECT_THAT(table.update({leader_on_pts(kShell, kHost, 3)}, second(54)).problems, IsEmpty());
 }
 
 TEST_F(SessionTableTest, TheClockOfAFreshLoginStartsWithIt) {

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "e2e/faults.h"
+
+#include <functional>
+#include <sstream>
+
+namespace idlewarden::test {
+namespace {
+
+enum class When { always, at_start, later };
+struct Silent {
+  std::string_view kind;  // how it begins
+  const char* why;
+  When when = When::always;
+};
+constexpr const char* kProbe = "libbpf asks what this kernel can, and does without";
+constexpr const char* kAgain = "the same is asked once more before anything rests on the answer";
+constexpr const char* kShown = "only what is shown; read again at the next scan";
+constexpr const char* kLibrary = "the C library goes on with its default";
+constexpr const char* kPlaced = "the first turn places all watches once more";
+constexpr const char* kPins =
+    "there were no pins; where there are, their names collide, which is told";
+constexpr const char* kNext = "a client or a bus that is tried again by itself";
+constexpr Silent kSilent[] = {
+    {"bpf BTF_LOAD", kProbe},
+    {"bpf PROG_LOAD ", kAgain},  // libbpf, without what is new
+    {"bpf MAP_CREATE", kProbe},
+    {"bpf 35", kProbe},
+    {"newfstatat /sys/kernel/btf", kLibrary},
+    {"read ZONE", kLibrary},
+    {"openat ZONE", kLibrary},
+    {"newfstatat ZONE", kLibrary},
+    {"ioctl TCGETS", "the log has no colours"},
+    {"getsockopt", kNext},
+    {"setsockopt", kNext},
+    {"connect", kNext},
+    {"socket", kNext},
+    {"accept4", kNext},
+    {"recvfrom", kNext},
+    {"sendto", kNext},
+    {"poll", kNext},
+    {"clone3", kNext},
+    {"openat ACCOUNTS", kAgain},
+    {"read ACCOUNTS", kAgain},
+    {"newfstatat ACCOUNTS", kAgain},
+    {"mmap ACCOUNTS", kAgain},
+    {"readlinkat ACCOUNTS", kAgain},
+    {"openat /proc/N/comm", kShown},
+    {"read /proc/N/comm", kShown},
+    {"openat /proc/N/statm", "one scrape without the daemon's own memory"},
+    {"read /proc/N/statm", "one scrape without the daemon's own memory"},
+    {"fcntl cmd3 /proc/N/fd", "one scrape without the daemon's own descriptors"},
+    {"fcntl cmd2 /proc/N/fd", "one scrape without the daemon's own descriptors"},
+    {"getdents64 /proc/N/fd", "one scrape without the daemon's own descriptors"},
+    {"openat2 HOST_FILE", "a file of which it is not known whether it changed is read again",
+     When::later},
+    {"openat2 /proc/sys/kernel/pty/max", "the kernel's default; more ptys go to the overflow map"},
+    {"read /proc/sys/kernel/pty/max", "the kernel's default; more ptys go to the overflow map"},
+    {"newfstatat /proc/sys/kernel/pty/max", "as above"},
+    {"newfstatat TMP/events", "the file is opened anew"},
+    {"newfstatat HOST_FILE", "looked at again by the next turn"},
+    {"openat /", "a file of which it is not known whether it changed is read again", When::later},
+    {"prctl", "a thread without its name"},
+    {"write anon_inode:[eventfd]", "a client that is told to ask again"},
+    {"openat2 /", "a tree is given up only when it is known to be gone", When::later},
+    {"read anon_inode:[eventfd]", "stays readable, so it is read again"},
+    {"read anon_inode:inotify", "stays readable, so it is read again"},
+    {"openat /proc/N/cgroup", "nobody is judged before the next scan, which asks again"},
+    {"read /proc/N/cgroup", "nobody is judged before the next scan, which asks again"},
+    {"openat HOST_FILE",
+     "a folder of the shells' files, listed again 20 s later at most; without "
+     "it a limit can only be missing"},
+    {"getdents64 HOST_FILE", "as above"},
+    {"newfstatat /", kPlaced, When::at_start},
+    {"newfstatat /tmp", kPlaced, When::at_start},
+    {"newfstatat TMP", kPlaced, When::at_start},
+    {"newfstatat TMP/policies.d", kPlaced, When::at_start},
+    {"inotify_add_watch", kPlaced, When::at_start},
+    {"fcntl cmd2 /run/bpf", kPins, When::at_start},
+    {"fcntl cmd3 /run/bpf", kPins, When::at_start},
+    {"newfstatat /run/bpf", kPins, When::at_start},
+    {"getdents64 /run/bpf", kPins, When::at_start},
+    {"newfstatat TMP/policy", "a file that seems to have changed is read again"},
+};
+
+}  // namespace
+
+Typist::Typist(PtyProcess& terminal)
+    : thread_([&terminal](const std::stop_token& stop) {
+        while (!stop.stop_requested() && terminal.running()) {
+          terminal.type("x\x7f");
+          std::this_thread::sleep_for(200ms);
+        }
+      }) {}
+
+std::vector<std::string> of_shard(const std::vector<std::string>& kinds, int shard) {
+  std::vector<std::string> mine;
+  for (const std::string& kind : kinds) {
+    if (static_cast<int>(std::hash<std::string>()(kind) % kShards) == shard) mine.push_back(kind);
+  }
+  return mine;
+}
+
+std::string complaints(const std::string& log) {
+  std::string all;
+  std::istringstream lines(log);
+  for (std::string line; std::getline(lines, line);) {
+    const bool event = line.find(" warning would end ") != std::string::npos;
+    const bool loud = line.find(" warning ") != std::string::npos ||
+                      line.find(" error ") != std::string::npos || line.starts_with("idlewarden: ");
+    if (loud && !event) all += line + "\n";
+  }
+  return all;
+}
+
+std::vector<std::string> degraded(const MonitorProcess& monitor) {
+  const std::string metrics = monitor.metrics();
+  std::vector<std::string> reasons;
+  const std::string key = "idlewarden_degraded{reason=\"";
+  for (auto at = metrics.find(key); at != std::string::npos; at = metrics.find(key, at + 1)) {
+    const auto begin = at + key.size();
+    reasons.push_back(metrics.substr(begin, metrics.find('"', begin) - begin));
+  }
+  return reasons;
+}
+
+std::optional<std::string> needs_no_word(const std::string& kind, bool at_start) {
+  for (const Silent& silent : kSilent) {
+    if (silent.when == (at_start ? When::later : When::at_start)) continue;
+    // Exactly, where what follows would be something else.
+    if (silent.kind == "newfstatat /" || silent.kind == "newfstatat TMP" ||
+        silent.kind == "openat2 /" || silent.kind == "openat /") {
+      if (kind == silent.kind) return silent.why;
+      continue;
+    }
+    if (kind.starts_with(silent.kind)) return silent.why;
+  }
+  return std::nullopt;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string all;
+  for (const std::string& word : words) all += (all.empty() ? "" : ", ") + word;
+  return all;
+}
+
+}  // namespace idlewarden::test
