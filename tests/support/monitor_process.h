@@ -26,7 +26,6 @@ struct MonitorOptions {
   std::map<std::string, std::string> environment = {};
   std::string pin_dir = "none";
   std::string state_dir = "none";
-  std::string metrics_listen = "none";
   std::vector<std::string> through = {};  // a program that is given the monitor's command line
   std::string metrics_listen = "none";
   SyscallGate::Guard guard = {};  // if given, its system calls pass a gate
