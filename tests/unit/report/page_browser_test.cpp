@@ -243,9 +243,11 @@ TEST_F(InABrowser, SaysThatTheDaemonIsGoneAndComesBack) {
   const std::string address = server_->address();
   server_.reset();
   EXPECT_TRUE(browser_->wait_until("document.body.innerText.includes('Not up to date')", 20s));
+  EXPECT_EQ(text().find("Everything is well"), std::string::npos);
   keep_picture("page-stale");
   start(address);
   EXPECT_TRUE(browser_->wait_until("!document.body.innerText.includes('Not up to date')", 20s));
+  EXPECT_NE(text().find("Everything is well"), std::string::npos);
   browser_->complaints();  // that nobody answered
 }
 
