@@ -16,6 +16,7 @@ struct Silent {
 constexpr const char* kProbe = "libbpf asks what this kernel can, and does without";
 constexpr const char* kAgain = "the same is asked once more before anything rests on the answer";
 constexpr const char* kShown = "only what is shown; read again at the next scan";
+constexpr const char* kAsked = "nobody is admitted or ended before it is asked again";
 constexpr const char* kLibrary = "the C library goes on with its default";
 constexpr const char* kPlaced = "the first turn places all watches once more";
 constexpr const char* kPins =
@@ -46,6 +47,8 @@ constexpr Silent kSilent[] = {
     {"mmap ACCOUNTS", kAgain},
     {"readlinkat ACCOUNTS", kAgain},
     {"openat /proc/N/comm", kShown},
+    {"openat /proc/N/stat", kAsked, When::later},
+    {"read /proc/N/stat", kAsked, When::later},
     {"read /proc/N/comm", kShown},
     {"openat /proc/N/statm", "one scrape without the daemon's own memory"},
     {"read /proc/N/statm", "one scrape without the daemon's own memory"},
@@ -65,8 +68,8 @@ constexpr Silent kSilent[] = {
     {"openat2 /", "a tree is given up only when it is known to be gone", When::later},
     {"read anon_inode:[eventfd]", "stays readable, so it is read again"},
     {"read anon_inode:inotify", "stays readable, so it is read again"},
-    {"openat /proc/N/cgroup", "nobody is judged before the next scan, which asks again"},
-    {"read /proc/N/cgroup", "nobody is judged before the next scan, which asks again"},
+    {"openat /proc/N/cgroup", kAsked},
+    {"read /proc/N/cgroup", kAsked},
     {"openat HOST_FILE",
      "a folder of the shells' files, listed again 20 s later at most; without "
      "it a limit can only be missing"},
@@ -76,6 +79,7 @@ constexpr Silent kSilent[] = {
     {"newfstatat TMP", kPlaced, When::at_start},
     {"newfstatat TMP/policies.d", kPlaced, When::at_start},
     {"inotify_add_watch", kPlaced, When::at_start},
+    {"readlink HOST_FILE", kPlaced, When::at_start},
     {"fcntl cmd2 /run/bpf", kPins, When::at_start},
     {"fcntl cmd3 /run/bpf", kPins, When::at_start},
     {"newfstatat /run/bpf", kPins, When::at_start},
@@ -129,7 +133,7 @@ std::optional<std::string> needs_no_word(const std::string& kind, bool at_start)
     if (silent.when == (at_start ? When::later : When::at_start)) continue;
     // Exactly, where what follows would be something else.
     if (silent.kind == "newfstatat /" || silent.kind == "newfstatat TMP" ||
-        silent.kind == "openat2 /" || silent.kind == "openat /") {
+        silent.kind == "openat2 /" || silent.kind == "openat /" || silent.kind.ends_with("/stat")) {
       if (kind == silent.kind) return silent.why;
       continue;
     }

@@ -158,6 +158,7 @@ void FileWatch::follow(const std::string& path, Folders& wanted) {
     if (S_ISLNK(st.st_mode)) {
       char target[PATH_MAX];
       const ssize_t n = ::readlink(child.c_str(), target, sizeof target);
+      if (n < 0 && is_shortage(errno)) refused_ = errno;
       if (n <= 0 || ++links > kMostLinks) return;
       if (target[0] == '/') at = "/";
       push_front(rest, std::string(target, static_cast<std::size_t>(n)));
