@@ -164,6 +164,7 @@ TEST_P(Inner, TwoPeopleAtOneTmuxAreTwoSessions) {
   ASSERT_FALSE(ended.is_null()) << monitor.log();
   EXPECT_EQ(ended["user"], bob.name);
   EXPECT_TRUE(typing.terminal().running()) << monitor.log();
+  EXPECT_FALSE(monitor.wait_event("session_ended", 5s).is_null()) << monitor.log();
   const Json left = monitor.sessions()["sessions"];
   ASSERT_EQ(left.size(), 1U) << left.dump(2);
   EXPECT_EQ(left[0]["user"], account.name);
