@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -163,6 +164,7 @@ class Daemon {
 };
 
 std::expected<void, StartFailure> Daemon::start() {
+  ::mallopt(M_ARENA_MAX, 2);  // short threads are many, and each would leave memory behind
   if (const auto kept = keep_only_needed_capabilities(); !kept) return cannot_start(kept.error());
   if (const auto opened = open_policy(); !opened) return opened;
   // Signals are blocked before the servers' threads exist, so that all of them inherit it.
@@ -183,6 +185,7 @@ std::expected<void, StartFailure> Daemon::start() {
   tell(event);
   open_endings();
   turn();
+  ::malloc_trim(0);  // of the kernel's types and of the files that were read: tens of megabytes
   sd_notifyf(0, "READY=1\nSTATUS=%s mode, %s", to_string(limits_->policy().mode).data(),
              to_string(kernel_.source->backend()).data());
   return {};
@@ -402,8 +405,8 @@ void Daemon::open_endings() {
 
 void Daemon::watch_ptys() {
   const auto watched = loop_->on_new_file("/dev/pts", [this] {
-    monitor_->pty_made();
-    turn();
+    monitor_due_ = std::min(monitor_due_, monitor_->pty_made());
+    arm();
   });
   ptys_watched_ = watched.has_value();
   degrade("pty_watch",

@@ -26,9 +26,11 @@ constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
 // dear they are made less often, and whoever makes ptys in a loop gains nothing by it.
 constexpr int kScanShare = 1000;
 constexpr int kEagerShare = 100;
-// How often `hours` of the rules are looked at again.
+// How often `hours` of the rules are looked at again, and for so many sessions the groups: on most
+// hosts for all of them, and a bounded cost on the others.
 constexpr Nanoseconds kJudgeEvery = Seconds(20);
 constexpr Nanoseconds kJudgeAgain = Seconds(1);
+constexpr std::size_t kJudgedInRotation = 64;
 // A turn that ends many sessions takes a while; each is decided on a scan no older than this.
 constexpr Nanoseconds kSecondLookLasts = std::chrono::milliseconds(100);
 
@@ -71,10 +73,11 @@ Nanoseconds Monitor::scan_interval(BootTime now) const {
                             : usual;
 }
 
-void Monitor::pty_made() {
+BootTime Monitor::pty_made() {
   const BootTime now = parts_.clock.now();
   eager_until_ = now + kEagerFor;
   next_scan_ = std::min(next_scan_, now + scan_interval(now));
+  return next_scan_;
 }
 
 void Monitor::logind_changed() {
@@ -90,7 +93,7 @@ void Monitor::adopt(const BegunEnding& begun) {
   const auto found = parts_.warden.adopt(begun, audit, parts_.clock.now());
   if (!found && parts_.warden.state(id) != State::ending) return;
   leaving_.push_back(begun.session);
-  watched_[id].verdict = begun.verdict;
+  watched_[id].verdict = std::make_shared<const Verdict>(begun.verdict);
   if (!found) return;
   report(*found);
   parts_.warden.told(id);
@@ -105,9 +108,13 @@ BootTime Monitor::tick() {
 
   std::vector<Observation> all;
   all.reserve(watched_.size());
+  // Both ascend by the session's id.
+  auto next = parts_.table.sessions().begin();
+  const auto end = parts_.table.sessions().end();
   for (const auto& [id, watched] : watched_) {
-    const Session* session = parts_.table.find(id);
-    if (session != nullptr) all.push_back(observe(*session, watched, now));
+    while (next != end && next->first < id) ++next;
+    if (next == end) break;
+    if (next->first == id) all.push_back(observe(next->second, watched, now));
   }
   second_look_.reset();
   const Warden::Step step =
@@ -185,6 +192,7 @@ void Monitor::settle(BootTime now) {
                "before holds meanwhile: " +
                    unread->text());
   next_judgement_ = std::min(next_judgement_, now + kJudgeAgain);
+  judged_.reset();  // all of them
 }
 
 // Whatever could not be watched when it was found. Until now it was never idle.
@@ -205,6 +213,7 @@ void Monitor::watch_again() {
 // input at all does its clock start with the session itself, else it starts now.
 void Monitor::admit(const std::vector<SessionId>& started) {
   if (started.empty()) return;
+  parts_.limits.begin_batch();
   for (const SessionId& id : started) {
     const Session* session = parts_.table.find(id);
     if (session == nullptr) continue;
@@ -218,16 +227,21 @@ void Monitor::admit(const std::vector<SessionId>& started) {
     }
     judge(*session, watched, parts_.clock.wall());
   }
+  parts_.limits.end_batch();
   const auto again = parts_.source.scan();
   const BootTime now = parts_.clock.now();
   settle(now);
+  std::set<SessionId> never_typed_in;
+  for (const Leader& leader : again.value_or(std::vector<Leader>())) {
+    if (leader.no_input_yet && leader.tty) {
+      never_typed_in.insert({leader.pid, leader.start, leader.tty->address});
+    }
+  }
   for (const SessionId& id : started) {
     const Session* session = parts_.table.find(id);
     if (session == nullptr) continue;
     Watched& watched = watched_[id];
-    const bool untouched = again && std::ranges::any_of(*again, [&](const Leader& leader) {
-                             return is(leader, id) && leader.no_input_yet;
-                           });
+    const bool untouched = never_typed_in.contains(id);
     // State that was kept over a restart knows better than the scan that found it.
     const InputSeen seen = input_.seen(*session);
     const BootTime since = seen.since.value_or(now);
@@ -237,7 +251,7 @@ void Monitor::admit(const std::vector<SessionId>& started) {
     if (!untouched && !seen.last_input) {
       watched.by_file_time = by_file_time(*session, watched.clock_floor);
     }
-    parts_.emit(event_about(EventType::session_started, *session, watched.verdict));
+    parts_.emit(event_about(EventType::session_started, *session, *watched.verdict));
   }
 }
 
@@ -264,7 +278,7 @@ void Monitor::dismiss() {
     const InputSeen seen = input_.seen(session);
     ended_inputs_ += seen.inputs;
     ended_replies_ += seen.replies;
-    Event event = event_about(EventType::session_ended, session, entry->second.verdict);
+    Event event = event_about(EventType::session_ended, session, *entry->second.verdict);
     event.idle_seconds.reset();
     parts_.emit(event);
     // The tty's record may already belong to a newer session on the same address.
@@ -281,20 +295,41 @@ void Monitor::dismiss() {
 void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
   auto groups = parts_.table.groups_of(session);
   if (groups) {
-    watched.verdict = parts_.limits.resolve(subject_of(session, std::move(*groups)), wall);
+    watched.verdict =
+        verdicts_.share(parts_.limits.resolve(subject_of(session, std::move(*groups)), wall));
+    watched.judged = true;
   } else {
     unsettled_ = fail("the groups of " + session.user + " are not known").error();
   }
 }
 
-// Limits can change with the hour, and with files that were read again. Returns the first thing
-// that is wrong with the host's files, if it is news.
+// Limits can change with the hour and with files that were read again; then all are judged anew.
+// They can change with a user's groups and with what a container says too: containers are always
+// asked, everybody else in rotation. Returns the first thing that is wrong with the host's files,
+// if it is news.
 std::optional<Error> Monitor::judge_all() {
   next_judgement_ = parts_.clock.now() + kJudgeEvery;
   const WallTime wall = parts_.clock.wall();
+  const std::uint64_t changes = parts_.limits.changes();
+  const bool all = judged_ != changes || parts_.limits.depends_on_time();
+  std::size_t left = kJudgedInRotation;
+  const bool wraps = watched_.upper_bound(judged_last_) == watched_.end();
+  const SessionId after = wraps ? SessionId{} : judged_last_;
+  const auto in_rotation = [&](const SessionId& id) {
+    if (left == 0 || id <= after) return false;
+    --left;
+    judged_last_ = id;
+    return true;
+  };
+  parts_.limits.begin_batch();
   for (auto& [id, watched] : watched_) {
-    if (const Session* session = parts_.table.find(id)) judge(*session, watched, wall);
+    const Session* session = parts_.table.find(id);
+    if (session == nullptr) continue;
+    const bool turn = all || !watched.judged || session->root != "/" || in_rotation(id);
+    if (turn) judge(*session, watched, wall);
   }
+  parts_.limits.end_batch();
+  judged_ = changes;
   settle(parts_.clock.now());
   const std::vector<Error> problems = parts_.limits.take_problems();
   if (problems.empty()) return std::nullopt;
@@ -313,16 +348,16 @@ std::optional<Error> Monitor::judge_all() {
 Observation Monitor::observe(const Session& session, const Watched& watched, BootTime now) const {
   Observation o;
   o.session = &session;
-  o.verdict = &watched.verdict;
+  o.verdict = watched.verdict.get();
   o.last_activity = now;
   if (watched.watched) {
     const InputSeen seen = input_.seen(session);
     o.last_activity = std::max(watched.clock_floor, seen.last_input.value_or(BootTime{}));
-    if (watched.verdict.output_counts) {
+    if (watched.verdict->output_counts) {
       o.last_activity = std::max(o.last_activity, seen.last_output.value_or(BootTime{}));
     }
   }
-  o.job_running = in(watched.verdict.jobs, session.foreground);
+  o.job_running = in(watched.verdict->jobs, session.foreground);
   if (o.last_activity == watched.clock_floor) o.by_file_time = watched.by_file_time;
   return o;
 }
@@ -350,12 +385,12 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
   Observation o = observe(*session, entry->second, parts_.clock.now());
   const auto leader =
       std::ranges::find_if(*second_look_, [&](const Leader& l) { return is(l, id); });
-  if (!entry->second.verdict.jobs.empty() && leader != second_look_->end() &&
+  if (!entry->second.verdict->jobs.empty() && leader != second_look_->end() &&
       leader->foreground_pgrp != session->foreground_pgrp) {
     const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
     // Unless it is gone, it may be a job.
     if (!stat && stat.error().code != ENOENT) return std::nullopt;
-    o.job_running = stat && in(entry->second.verdict.jobs, stat->comm);
+    o.job_running = stat && in(entry->second.verdict->jobs, stat->comm);
   }
   return o;
 }
@@ -385,7 +420,7 @@ void Monitor::report(const Transition& transition) {
   if (session == nullptr && gone != leaving_.end()) session = &*gone;
   const auto entry = watched_.find(transition.session);
   if (session == nullptr || entry == watched_.end()) return;
-  Event event = event_about(event_type(transition.happened), *session, entry->second.verdict);
+  Event event = event_about(event_type(transition.happened), *session, *entry->second.verdict);
   event.idle_seconds = to_seconds(transition.idle);
   event.limit_seconds = transition.limit.count();
   event.detail = transition.detail;

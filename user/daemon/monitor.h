@@ -19,6 +19,7 @@
 #include "enforce/warden.h"
 #include "kernel/activity_source.h"
 #include "limits/limits.h"
+#include "limits/shared_verdicts.h"
 #include "report/event.h"
 #include "report/snapshot.h"
 #include "sessions/session_table.h"
@@ -49,7 +50,8 @@ class Monitor {
   BootTime tick();
   // A pty was made: a login may be about to appear on it, so the next scans come sooner. A session
   // that is found at once loses no idle time to keys that were pressed before it was found.
-  void pty_made();
+  // The answer: when the next turn is due by that.
+  BootTime pty_made();
   // logind has news: a login is about to appear, or is gone.
   void logind_changed();
   // Reads the policy and the host's files again; what cannot be used stays in force as it was read
@@ -62,9 +64,10 @@ class Monitor {
 
  private:
   struct Watched {
-    Verdict verdict;
+    std::shared_ptr<const Verdict> verdict = std::make_shared<const Verdict>();
     BootTime clock_floor{};  // no idle time is counted from before this
     bool watched = false;    // its input is being recorded
+    bool judged = false;     // the verdict is one
     std::optional<BootTime> by_file_time = std::nullopt;  // earlier than clock_floor
   };
 
@@ -93,6 +96,9 @@ class Monitor {
   BootTime next_scan_{};
   BootTime eager_until_{};
   BootTime next_judgement_{};
+  SharedVerdicts verdicts_;
+  std::optional<std::uint64_t> judged_;  // Limits::changes() when all were judged last
+  SessionId judged_last_;                // where the rotation goes on
   Nanoseconds scan_cost_{0};
   Stall stall_;
   // The scan that look_again() answers from, for the decisions of one moment, and when it was made.

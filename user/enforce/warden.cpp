@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <utility>
 
 #include "enforce/ending.h"
@@ -182,9 +183,12 @@ Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
     entry.seen = false;
     if (entry.ending) advance(id, entry, round);
   }
+  auto hint = entries_.begin();  // they mostly come in the order of their ids
   for (const Observation& o : all) {
     if (!o.session || !o.verdict) continue;
-    Entry& entry = entries_[o.session->id];
+    const auto found = entries_.try_emplace(hint, o.session->id);
+    hint = std::next(found);
+    Entry& entry = found->second;
     if (std::exchange(entry.seen, true)) continue;
     if (!entry.ending && entry.state != State::ended) judge(entry, o, round);
   }

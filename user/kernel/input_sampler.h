@@ -11,7 +11,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <functional>
+#include <unordered_map>
 
 #include "kernel/activity_source.h"
 
@@ -45,7 +46,13 @@ class InputSampler {
     InputSeen seen;
   };
 
-  std::map<Tty, Line> lines_;
+  struct ByAddress {
+    std::size_t operator()(const Tty& tty) const noexcept {
+      return std::hash<std::uint64_t>()(tty.address);
+    }
+  };
+
+  std::unordered_map<Tty, Line, ByAddress> lines_;
 };
 
 }  // namespace idlewarden

@@ -207,4 +207,21 @@ std::uint64_t Limits::readings() const noexcept {
   return impl_->loads + impl_->host.readings();
 }
 
+std::uint64_t Limits::changes() const noexcept {
+  return impl_->loads + impl_->host.changes();
+}
+
+bool Limits::depends_on_time() const noexcept {
+  return std::ranges::any_of(impl_->policy.rules,
+                             [](const Rule& rule) { return !rule.match.hours.empty(); });
+}
+
+void Limits::begin_batch() const {
+  impl_->host.begin_batch();
+}
+
+void Limits::end_batch() const {
+  impl_->host.end_batch();
+}
+
 }  // namespace idlewarden

@@ -52,6 +52,12 @@ class Limits {
   std::vector<std::string> files() const;
   // Grows whenever files() may have changed.
   std::uint64_t readings() const noexcept;
+  // As long as it stays the same, so does resolve(), but for rules with `hours`.
+  std::uint64_t changes() const noexcept;
+  bool depends_on_time() const noexcept;
+  // Around the resolve() calls for sessions that were all found at once (limits_host.h).
+  void begin_batch() const;
+  void end_batch() const;
 
  private:
   struct Impl;

@@ -6,9 +6,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <set>
+#include <tuple>
 
 #include "base/shortage.h"
 #include "base/text.h"
+#include "limits/shared_verdicts.h"
 
 namespace idlewarden {
 namespace {
@@ -56,6 +58,60 @@ LimitSource note(Origin origin, const Error& error, const std::string& consequen
 // Reading takes milliseconds.
 constexpr std::chrono::milliseconds kHomePatience{1000};
 constexpr const char* kNoHome = "/nonexistent";
+
+// Of readings that many sessions share, so many are looked through for one that says the same.
+constexpr std::size_t kMostShared = 16;
+
+bool same(const Error& a, const Error& b) {
+  return a.what == b.what && a.where == b.where && a.hint == b.hint && a.code == b.code;
+}
+bool same(const ShellTimeouts& a, const ShellTimeouts& b) {
+  const auto equal = [](const auto& x, const auto& y) {
+    return std::ranges::equal(x, y, [](const auto& i, const auto& k) { return same(i, k); });
+  };
+  return equal(a.in_force, b.in_force) && equal(a.overruled, b.overruled) &&
+         equal(a.problems, b.problems) && a.readonly == b.readonly && a.exported == b.exported;
+}
+bool same(const std::vector<std::string>& a, const std::vector<std::string>& b) {
+  return a == b;
+}
+bool same(const LogindTimes& a, const LogindTimes& b) {
+  const auto equal = [](const auto& x, const auto& y) {
+    return std::ranges::equal(x, y, [](const auto& i, const auto& k) { return same(i, k); });
+  };
+  return a.stop_idle_session.has_value() == b.stop_idle_session.has_value() &&
+         (!a.stop_idle_session || same(*a.stop_idle_session, *b.stop_idle_session)) &&
+         equal(a.overruled, b.overruled) && equal(a.problems, b.problems);
+}
+
+// The one of `shared` that says the same as `value`, which is it from now on if there is none.
+template <class T>
+std::shared_ptr<const T> shared(std::vector<std::shared_ptr<const T>>& all, T value) {
+  const auto found =
+      std::ranges::find_if(all, [&](const auto& known) { return same(*known, value); });
+  if (found != all.end()) return *found;
+  if (all.size() == kMostShared) all.erase(all.begin());
+  return all.emplace_back(std::make_shared<const T>(std::move(value)));
+}
+
+std::uint64_t print_of(const Root& root, const std::string& home,
+                       const std::vector<std::string>& systems,
+                       const std::vector<std::string>& own) {
+  std::uint64_t print = 1469598103934665603ULL;  // FNV-1a over the words
+  const auto add = [&](std::uint64_t word) { print = (print ^ word) * 1099511628211ULL; };
+  const auto add_file = [&](const std::string& path) {
+    const FileStamp stamp = root.stamp(path);
+    for (const std::int64_t word :
+         {static_cast<std::int64_t>(stamp.device), static_cast<std::int64_t>(stamp.inode),
+          stamp.size, static_cast<std::int64_t>(stamp.modified.count()),
+          static_cast<std::int64_t>(stamp.changed.count())}) {
+      add(static_cast<std::uint64_t>(word));
+    }
+  };
+  for (const std::string& path : systems) add_file(path);
+  for (const std::string& path : own) add_file(home + path);
+  return print;
+}
 
 constexpr const char* kKept = "; the reading from before holds";
 
@@ -136,13 +192,16 @@ void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   reading.read = code == 0;
   if (config && code != 0) config = incomplete(file, code);
   if (config) {
+    if (reading.error) ++changes_;
     reading.error.reset();
     // The sessions that keep a reading share it.
     if (!reading.good || *reading.good != *config) {
       reading.good = std::make_shared<const SshdConfig>(std::move(*config));
+      ++changes_;
     }
     return;
   }
+  if (!reading.error || !same(*reading.error, config.error())) ++changes_;
   reading.error = config.error();
   // A host without sshd is no fault; one whose sshd_config went away is.
   const bool never_there =
@@ -162,6 +221,7 @@ void HostReadings::read_logind(const std::string& tree, LogindReading& reading) 
     now.stop_idle_session = reading.last.stop_idle_session;
     now.overruled = reading.last.overruled;
   }
+  if (!reading.read || !same(reading.last, now)) ++changes_;
   reading.last = std::move(now);
   reading.read = code == 0;
   ++readings_;
@@ -207,21 +267,26 @@ void HostReadings::add_sshd(const Subject& subject, std::vector<LimitSource>& in
 std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKey& key,
                                                                    const ShellReading& reading) {
   return homes_.ask<ShellLook>(
-      kHomePatience, [key, last = reading.last, fresh = reading.fresh, known = reading.stamps] {
+      kHomePatience, [key, known = reading, scripts = scripts_]() -> ShellLook {
         const auto& [tree, uid, home, shell] = key;
         const Root root(tree);
-        const auto stamps_of = [&](const ShellTimeouts& timeouts) {
-          std::vector<FileStamp> stamps;
-          for (const std::string& file : timeouts.files) stamps.push_back(root.stamp(file));
-          return stamps;
-        };
         ShortageWatch shortage;
         ShellLook look;
-        if (last) look.stamps = stamps_of(*last);
-        if (last && fresh && look.stamps == known) return look;
-        look.now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell});
+        if (known.last) {
+          look.stamps = print_of(root, home, *known.systems_files, *known.own_files);
+          if (known.fresh && look.stamps == known.stamps) return look;
+        }
+        look.now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell}, *scripts);
+        for (std::string& file : std::exchange(look.now->files, {})) {
+          const bool own = home.size() > 1 && file.starts_with(home + "/");
+          if (own) file.erase(0, home.size());
+          (own ? look.own_files : look.systems_files).push_back(std::move(file));
+        }
         // Only where other files than before were looked at are there no stamps from before.
-        if (!last || last->files != look.now->files) look.stamps = stamps_of(*look.now);
+        if (!known.last || *known.systems_files != look.systems_files ||
+            *known.own_files != look.own_files) {
+          look.stamps = print_of(root, home, look.systems_files, look.own_files);
+        }
         look.shortage = shortage.take();
         return look;
       });
@@ -229,6 +294,8 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
 
 void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   const auto& [tree, uid, home, shell] = key;
+  if (reading.fresh && batch_ != 0 && reading.batch == batch_) return;
+  reading.batch = batch_;
   auto look = look_at_shell(key, reading);
   if (!look) {
     // A user's own files can only tighten: without them nobody is ended sooner.
@@ -236,26 +303,41 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
     if (reading.last) return;
     look.emplace();
     look->now = shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
+    look->systems_files = std::exchange(look->now->files, {});
     look->now->problems.push_back(
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
   }
   if (!look->now) return;
-  ShellTimeouts& now = *look->now;
   ++readings_;
-  for (const Error& error : now.problems) {
+  for (const Error& error : look->now->problems) {
     // Users may do with their own files what they like; that is no news for the host's log.
     const bool own =
         !home.empty() && (error.where.file == home || error.where.file.starts_with(home + "/"));
     if (!own) problem(error);
   }
-  if (reading.last) keep_unreadable(*reading.last, now);
-  reading.last = std::make_shared<const ShellTimeouts>(std::move(now));
-  reading.stamps = std::move(look->stamps);
-  reading.fresh = look->shortage == 0;
+  if (reading.last) keep_unreadable(*reading.last, *look->now);
+  if (keep_shell(reading, *std::move(look))) ++changes_;
+}
+
+// True if what they say is something else than before.
+bool HostReadings::keep_shell(ShellReading& reading, ShellLook look) {
+  reading.systems_files = shared(shared_names_, std::move(look.systems_files));
+  reading.own_files = shared(shared_names_, std::move(look.own_files));
+  reading.stamps = look.stamps;
+  reading.fresh = look.shortage == 0;
+  const SharedShell before =
+      std::exchange(reading.last, shared(shared_shells_, *std::move(look.now)));
+  return before && before != reading.last;
+}
+
+void HostReadings::end_batch() {
+  batch_ = 0;
+  scripts_->clear();  // megabytes, and the next login may be hours away
 }
 
 void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& into) {
   const ShellKey key{root_of(subject).directory(), subject.uid, subject.home, subject.shell};
+  shells_.set_most(std::max(kMostShells, kept_.size() + 1));
   ShellReading& now = shells_[key];
   if (!now.fresh) read_shell(key, now);
   SharedShell used = now.last;
@@ -330,12 +412,11 @@ std::vector<std::string> HostReadings::files() {
   logind_.for_each([&](const std::string& tree, const LogindReading& reading) {
     for (const std::string& file : reading.last.files) add(tree, file);
   });
+  std::set<std::pair<std::string, SharedNames>> added;
   shells_.for_each([&](const ShellKey& key, const ShellReading& reading) {
-    const std::string& home = std::get<2>(key);
-    for (const std::string& file : reading.last->files) {
-      const bool own = home.size() > 1 && file.starts_with(home + "/");
-      if (!own) add(std::get<0>(key), file);
-    }
+    const std::string& tree = std::get<0>(key);
+    if (!added.emplace(tree, reading.systems_files).second) return;
+    for (const std::string& file : *reading.systems_files) add(tree, file);
   });
   return all;
 }

@@ -22,6 +22,7 @@
 #include "limits/limit.h"
 #include "limits/logind.h"
 #include "limits/policy.h"
+#include "limits/shell_script.h"
 #include "limits/shell_timeout.h"
 #include "limits/sshd_config.h"
 
@@ -34,6 +35,7 @@ class RecentMap {
  public:
   explicit RecentMap(std::size_t most) : most_(most) {}
 
+  void set_most(std::size_t most) { most_ = most; }
   // The value, made if it is not there. Valid until the next call.
   Value& operator[](const Key& key) {
     if (!entries_.contains(key) && entries_.size() >= most_) {
@@ -82,6 +84,12 @@ class HostReadings {
   std::vector<std::string> files();
   // Another number than before: files() may have changed.
   std::uint64_t readings() const noexcept { return readings_; }
+  // Another number than before: what a file says has changed, so sources() may answer otherwise.
+  std::uint64_t changes() const noexcept { return changes_; }
+  // Between the two calls the subjects are sessions that were all there at the first one: whatever
+  // is read of a shell's files is as new as any of their logins.
+  void begin_batch() { batch_ = ++batches_; }
+  void end_batch();
 
  private:
   // The tree and the file, and the -o options over it.
@@ -94,14 +102,22 @@ class HostReadings {
   };
   using ShellKey = std::tuple<std::string, uid_t, std::string, std::string>;
   using SharedShell = std::shared_ptr<const ShellTimeouts>;
+  // Most users have no files of their own, so what is read is the same for all of them: it is kept
+  // once, without the names of the files.
+  using SharedNames = std::shared_ptr<const std::vector<std::string>>;
   struct ShellReading {
     SharedShell last;
-    std::vector<FileStamp> stamps;  // of its files, from before it was read
+    SharedNames systems_files;
+    SharedNames own_files;     // behind the home
+    std::uint64_t stamps = 0;  // of all of them, from before they were read
     bool fresh = false;
+    std::uint64_t batch = 0;  // in which it was looked at last
   };
   struct ShellLook {
-    std::optional<ShellTimeouts> now;  // none: as before
-    std::vector<FileStamp> stamps;
+    std::optional<ShellTimeouts> now;  // none: as before; without the names of its files
+    std::vector<std::string> systems_files;
+    std::vector<std::string> own_files;
+    std::uint64_t stamps = 0;
     int shortage = 0;  // errno of one that may have kept something back
   };
   struct LogindReading {
@@ -121,6 +137,7 @@ class HostReadings {
   void read_shell(const ShellKey& key, ShellReading& reading);
   // nullopt: something that was to be read does not answer.
   std::optional<ShellLook> look_at_shell(const ShellKey& key, const ShellReading& reading);
+  bool keep_shell(ShellReading& reading, ShellLook look);
   void read_logind(const std::string& tree, LogindReading& reading);
   void add_sshd(const Subject& subject, std::vector<LimitSource>& into);
   void add_shell(const Subject& subject, std::vector<LimitSource>& into);
@@ -129,12 +146,21 @@ class HostReadings {
   Root root_;
   Patience homes_{8};
   RecentMap<SshdKey, SshdReading> sshd_{64};
-  RecentMap<ShellKey, ShellReading> shells_{1024};
+  // Never fewer than the live sessions have: what is read of a user's shell is asked for as long as
+  // they are logged in.
+  static constexpr std::size_t kMostShells = 1024;
+  RecentMap<ShellKey, ShellReading> shells_{kMostShells};
+  std::shared_ptr<shell::ScriptCache> scripts_ = std::make_shared<shell::ScriptCache>();
+  std::vector<SharedShell> shared_shells_;  // a few, the newest last
+  std::vector<SharedNames> shared_names_;
   RecentMap<std::string, LogindReading> logind_{64};
   // By AcceptingSshd::reading.
   RecentMap<std::pair<SshdKey, std::string>, SharedSshd> in_force_{256};
   std::map<std::string, Kept> kept_;  // by session
   std::uint64_t readings_ = 0;
+  std::uint64_t changes_ = 0;
+  std::uint64_t batches_ = 0;
+  std::uint64_t batch_ = 0;  // 0: none
   std::vector<Error> problems_;
   std::optional<Error> shortage_;
 };

@@ -11,8 +11,11 @@ namespace idlewarden::shell {
 
 class Budget {
  public:
+  static constexpr std::size_t kUnits = 16U << 20;  // for one answer
   static constexpr std::size_t kStep = 64;          // a command, a call of the system
   static constexpr std::size_t kMaxEntries = 5000;  // of folders that one pattern may look through
+
+  explicit Budget(std::size_t units = kUnits) : left_(units) {}
 
   // False: it is not to be had; nothing more is, from then on.
   bool spend(std::size_t units) {
@@ -28,7 +31,7 @@ class Budget {
   std::size_t left() const { return left_; }
 
  private:
-  std::size_t left_ = 16U << 20;
+  std::size_t left_;
 };
 
 }  // namespace idlewarden::shell

@@ -379,7 +379,7 @@ Tri Interpreter::evaluate(const Command& command, std::size_t first, State& stat
     text.erase(0, option + 4);
   }
   if (known) {
-    return run_script(state, text, command.line);
+    return run_script(state, parse_script(text, budget().left(), command.line));
   } else if (mentioned && state.alive) {
     note_undecided(kWatched, command.line, "what `eval` makes of it is only known when it runs");
   }

@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "base/text.h"
-#include "limits/shell_syntax.h"
 
 namespace idlewarden::shell {
 namespace {
@@ -13,18 +12,6 @@ constexpr std::size_t kMaxUsersFile = 256U << 10;
 constexpr std::size_t kMaxFiles = 300;
 constexpr std::size_t kMaxFindings = 1000;
 constexpr std::size_t kMaxProblems = 100;
-constexpr std::size_t kMaxLine = 500;
-
-std::set<std::string, std::less<>> assigned_in(std::string_view text) {
-  std::set<std::string, std::less<>> names;
-  for (auto at = text.find('='); at != std::string_view::npos; at = text.find('=', at + 1)) {
-    std::size_t begin = at;
-    while (begin > 0 && name_char(text[begin - 1])) --begin;
-    const std::string_view name = text.substr(begin, at - begin);
-    if (is_name(name) && !names.contains(name)) names.emplace(name);
-  }
-  return names;
-}
 
 }  // namespace
 
@@ -34,11 +21,6 @@ bool Pass::holds(int finding) const {
 
 Pass pass_of(const Variable& watched, const std::vector<int>& undecided) {
   return {watched.values, watched.readonly, watched.exported, undecided};
-}
-
-std::string ScriptFile::line(int number) const {
-  const auto index = static_cast<std::size_t>(number - 1);
-  return index < lines.size() ? printable(trim(lines[index]).substr(0, kMaxLine)) : std::string();
 }
 
 int Findings::add(const Finding& finding) {
@@ -90,17 +72,8 @@ std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool u
     return place;
   }
   budget_.spend(text->size() / 4);
-  auto file = std::make_shared<ScriptFile>();
-  file->path = path;
-  file->users_own = users_own;
-  file->text = std::move(*text);
-  file->assigned = assigned_in(file->text);
-  for (std::string_view rest = file->text; !rest.empty();) {
-    const auto end = rest.find('\n');
-    file->lines.push_back(rest.substr(0, end));
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-  }
-  place = std::move(file);
+  place = users_own ? script_file(path, true, std::move(*text))
+                    : scripts_.file(root_.directory(), path, std::move(*text));
   return place;
 }
 

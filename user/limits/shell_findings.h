@@ -16,6 +16,7 @@
 #include "base/files.h"
 #include "limits/limit.h"
 #include "limits/shell_budget.h"
+#include "limits/shell_script.h"
 #include "limits/shell_value.h"
 
 namespace idlewarden::shell {
@@ -39,19 +40,11 @@ struct Pass {
 };
 Pass pass_of(const Variable& watched, const std::vector<int>& undecided);
 
-// A file as it was read once, whole.
-struct ScriptFile {
-  std::string path;
-  bool users_own = false;
-  std::string text;
-  std::vector<std::string_view> lines;          // of text
-  std::set<std::string, std::less<>> assigned;  // names that stand before a = anywhere in it
-  std::string line(int number) const;           // printable, its first 500 characters
-};
-
 class Findings {
  public:
-  explicit Findings(const Root& root, uid_t owner) : root_(root), owner_(owner) {}
+  // `scripts`: what earlier answers read, shared with this one.
+  Findings(const Root& root, uid_t owner, ScriptCache& scripts)
+      : root_(root), owner_(owner), scripts_(scripts) {}
 
   // The index of the finding; one that is there already is not added again.
   int add(const Finding& finding);
@@ -73,6 +66,7 @@ class Findings {
  private:
   const Root& root_;
   uid_t owner_;
+  ScriptCache& scripts_;
   std::vector<Finding> findings_;
   // Their indices by file, line, limit, what is not known, reason.
   std::map<std::tuple<std::string, int, std::optional<Seconds>, bool, std::string>, int> known_;

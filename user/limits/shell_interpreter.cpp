@@ -107,7 +107,7 @@ bool Interpreter::read_file(State& state, const std::string& path) {
   frames_.push_back(std::make_unique<Frame>());
   frames_.back()->file = script;
   std::vector<Loop*> outside = std::exchange(loops_, {});
-  Tri status = run_script(state, script->text);
+  Tri status = run_script(state, script->pieces());
   loops_ = std::move(outside);
   Frame& frame = *frames_.back();
   if (frame.returned) {
@@ -120,34 +120,30 @@ bool Interpreter::read_file(State& state, const std::string& path) {
   return true;
 }
 
-Tri Interpreter::run_script(State& state, std::string_view text, int first_line) {
-  Parser parser(text, budget(), first_line);
+Tri Interpreter::run_script(State& state, const std::vector<Piece>& pieces) {
   const auto outer_whole = frames_.back()->whole;
   std::optional<State> stopped;
   Tri status = Tri::yes;
-  while (true) {
-    auto command = parser.next();
+  for (const Piece& piece : pieces) {
+    if (budget().spend(piece.units) && piece.command) {
+      auto outer = std::exchange(frames_.back()->discarded, std::nullopt);
+      frames_.back()->whole = piece.command;
+      status = run(*piece.command, state);
+      if (frames_.back()->discarded) {
+        state.join(*frames_.back()->discarded);
+        status = Tri::unknown;
+      }
+      frames_.back()->discarded = std::move(outer);
+    } else if (budget().spend(state.weight())) {
+      // A shell gives the rest of the file up here; but it may be that only this reader errs.
+      join(stopped, state);
+    }
     if (budget().spent()) {
       findings_.problem({.what = "takes too long to follow, so a TMOUT further on is not seen",
-                         .where = {file().path, parser.error_line()},
+                         .where = {file().path, piece.line},
                          .hint = {}});
       break;
     }
-    if (parser.failed()) {
-      // A shell gives the rest of the file up here; but it may be that only this reader errs.
-      if (budget().spend(state.weight())) join(stopped, state);
-      parser.resume();
-      continue;
-    }
-    if (!command) break;
-    auto outer = std::exchange(frames_.back()->discarded, std::nullopt);
-    frames_.back()->whole = std::make_shared<const Command>(std::move(*command));
-    status = run(*frames_.back()->whole, state);
-    if (frames_.back()->discarded) {
-      state.join(*frames_.back()->discarded);
-      status = Tri::unknown;
-    }
-    frames_.back()->discarded = std::move(outer);
   }
   frames_.back()->whole = outer_whole;
   if (!stopped) return status;

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "limits/shell_findings.h"
-#include "limits/shell_parser.h"
+#include "limits/shell_script.h"
 #include "limits/shell_timeout.h"
 #include "limits/shell_value.h"
 
@@ -98,7 +98,7 @@ class Interpreter {
   static constexpr std::size_t kMaxFrames = 24;
 
   // Control flow (shell_interpreter.cpp).
-  Tri run_script(State& state, std::string_view text, int first_line = 1);
+  Tri run_script(State& state, const std::vector<Piece>& pieces);
   Tri run(const Command& command, State& state);
   Tri run_plain(const Command& command, State& state);
   Tri run_list(const Command& command, State& state);

@@ -67,8 +67,8 @@ namespace {
 
 class Reading {
  public:
-  Reading(const Root& root, const ShellUser& user, ShellKind kind)
-      : root_(root), user_(user), kind_(std::move(kind)), findings_(root, user.uid) {}
+  Reading(const Root& root, const ShellUser& user, ShellKind kind, ScriptCache& scripts)
+      : root_(root), user_(user), kind_(std::move(kind)), findings_(root, user.uid, scripts) {}
 
   ShellTimeouts answer() {
     read_systems();
@@ -203,7 +203,12 @@ class Reading {
 }  // namespace shell
 
 ShellTimeouts shell_timeouts(const Root& root, const ShellUser& user) {
-  return shell::Reading(root, user, shell::shell_kind(root, user.shell)).answer();
+  shell::ScriptCache scripts;
+  return shell_timeouts(root, user, scripts);
+}
+
+ShellTimeouts shell_timeouts(const Root& root, const ShellUser& user, shell::ScriptCache& scripts) {
+  return shell::Reading(root, user, shell::shell_kind(root, user.shell), scripts).answer();
 }
 
 }  // namespace idlewarden

@@ -13,6 +13,10 @@
 
 namespace idlewarden {
 
+namespace shell {
+class ScriptCache;
+}
+
 struct ShellUser {
   uid_t uid = 0;
   std::string home;
@@ -37,5 +41,7 @@ struct ShellTimeouts {
 // decided without running it is a source with no limit, conditional, and says so; a weaker or later
 // undecided line never removes a limit that was decided.
 ShellTimeouts shell_timeouts(const Root& root, const ShellUser& user);
+// The same; files that `scripts` knows and that have not changed are not parsed again.
+ShellTimeouts shell_timeouts(const Root& root, const ShellUser& user, shell::ScriptCache& scripts);
 
 }  // namespace idlewarden

@@ -66,7 +66,7 @@ Result<const SessionRow*> find_session(const Snapshot& snapshot, const std::stri
 std::string explain_session_json(const Snapshot& snapshot, const SessionRow& row) {
   nlohmann::ordered_json out;
   out["session"] = session_json(snapshot, row);
-  out.update(verdict_json(row.verdict));
+  out.update(verdict_json(*row.verdict));
   return dump(out);
 }
 
@@ -74,11 +74,11 @@ std::string explain_session_text(const SessionRow& row) {
   std::string out = fmt::format("Session {}: {}, {}, idle {}", row.session.id.text(),
                                 who(row.session), to_string(row.state), short_duration(row.idle));
   if (row.left) out += fmt::format(", {} left", short_duration(*row.left));
-  if (row.limit != row.verdict.limit && row.limit) {
+  if (row.limit != row.verdict->limit && row.limit) {
     out += fmt::format("\nFor now its limit is {}: one of the rule's jobs runs.",
                        short_duration(*row.limit));
   }
-  return out + "\n" + explain_text(row.verdict);
+  return out + "\n" + explain_text(*row.verdict);
 }
 
 }  // namespace idlewarden

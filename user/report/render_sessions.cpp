@@ -25,13 +25,13 @@ void add_daemon(Json& out, const Snapshot& snapshot) {
 nlohmann::ordered_json session_json(const Snapshot& snapshot, const SessionRow& row) {
   const Session& s = row.session;
   std::optional<std::string> decided_by;
-  if (row.verdict.decided_by) decided_by = to_string(*row.verdict.decided_by);
+  if (row.verdict->decided_by) decided_by = to_string(*row.verdict->decided_by);
   std::optional<std::int64_t> limit;
   if (row.limit) limit = row.limit->count();
   std::optional<double> left;
   if (row.left) left = to_ms_precision(to_seconds(*row.left));
   std::string source;
-  if (const LimitSource* used = row.limit ? row.verdict.used_source() : nullptr) {
+  if (const LimitSource* used = row.limit ? row.verdict->used_source() : nullptr) {
     source = file_line(used->where);
   }
   std::optional<std::uint16_t> port;

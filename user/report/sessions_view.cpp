@@ -14,9 +14,9 @@ using Json = nlohmann::json;
 
 std::string set_by(const SessionRow& row) {
   if (!row.limit) return "";
-  const LimitSource* source = row.verdict.used_source();
+  const LimitSource* source = row.verdict->used_source();
   if (source != nullptr && !source->where.file.empty()) return file_line(source->where);
-  return row.verdict.decided_by ? std::string(to_string(*row.verdict.decided_by)) : "";
+  return row.verdict->decided_by ? std::string(to_string(*row.verdict->decided_by)) : "";
 }
 
 // A member that is null or missing is an empty text.

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,7 +25,7 @@ struct SessionRow {
   std::optional<Seconds> limit;  // of the idle time
   // Until its end is due, by the limit or by max_session; less than 0 once that is past.
   std::optional<Nanoseconds> left;
-  Verdict verdict;
+  std::shared_ptr<const Verdict> verdict;  // never null
   State state = State::active;
 };
 

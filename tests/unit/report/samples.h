@@ -61,16 +61,18 @@ inline SessionRow row_of(const Snapshot& snapshot, const RowOptions& o) {
   row.limit = o.limit;
   if (o.limit) row.left = *o.limit - o.idle;
   row.state = o.state;
+  Verdict verdict;
   if (o.limit) {
-    row.verdict.limit = o.limit;
-    row.verdict.decided_by = Origin::sshd_config;
+    verdict.limit = o.limit;
+    verdict.decided_by = Origin::sshd_config;
     LimitSource source;
     source.directive = "ClientAliveInterval";
     source.where = {.file = o.file, .line = 12, .column = 3};
     source.limit = o.limit;
     source.used = true;
-    row.verdict.sources.push_back(source);
+    verdict.sources.push_back(source);
   }
+  row.verdict = std::make_shared<const Verdict>(std::move(verdict));
   return row;
 }
 

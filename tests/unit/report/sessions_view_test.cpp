@@ -32,7 +32,9 @@ TEST(SessionsView, IsTheSameFromTheSnapshotAndFromItsJson) {
 
 TEST(SessionsView, OfALimitWithoutAFileNamesWhoDecided) {
   Snapshot s = test::small_snapshot();
-  s.sessions[0].verdict.sources.clear();
+  Verdict verdict = *s.sessions[0].verdict;
+  verdict.sources.clear();
+  s.sessions[0].verdict = std::make_shared<const Verdict>(std::move(verdict));
   EXPECT_EQ(view_of(s).sessions[0].set_by, "sshd_config");
   EXPECT_EQ(parse_view(sessions_json(s)).value_or(SessionsView{}), view_of(s));
 }

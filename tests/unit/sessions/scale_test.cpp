@@ -1,13 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 // Thousands of sessions: those that are known cost no look into /proc. The times are printed for
-// people (they belong to the build type and the machine); what is asserted is the independence.
+// people (they belong to the build type and the machine); what is asserted is the independence, and
+// how many allocations an update makes.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdlib>
+#include <new>
 
 #include "made_proc.h"
 #include "sessions/session_table.h"
+
+namespace {
+std::size_t allocations = 0;
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* const memory = std::malloc(size)) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
 
 namespace idlewarden {
 namespace {
@@ -71,8 +90,14 @@ TEST_P(Scale, KnownSessionsNeedNoProc) {
   const double second = update();  // the names of the foreground programs, once more
   rounds = 20;
   const double known = update();
-  fmt::print("{} sessions: {:.2f} ms at first, {:.2f} ms then, {:.3f} ms when known\n", GetParam(),
-             first, second, known);
+  const std::size_t before_update = allocations;
+  table.update(leaders, clock.now() + Seconds(scans++));
+  const std::size_t allocated = allocations - before_update;
+  fmt::print(
+      "{} sessions: {:.2f} ms at first, {:.2f} ms then, {:.3f} ms and {} allocations when known\n",
+      GetParam(), first, second, known, allocated);
+  // The names of 64 foreground programs, and a set of the hosts.
+  EXPECT_LE(allocated, 600U);
   const auto before = table.sessions().begin()->first;
   std::filesystem::remove_all(proc.path());
   const auto change = table.update(leaders, clock.now() + Seconds(scans));
