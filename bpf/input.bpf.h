@@ -151,7 +151,6 @@ static __always_inline void on_input(__u64 slave, __u32 index, const struct chun
 	}
 	record->last_input_ns = bpf_ktime_get_boot_ns();
 	record->inputs++;
-	record->writer_tgid = bpf_get_current_pid_tgid() >> 32;
 }
 
 /* The daemon's own messages on a tty are not the session's output. */
