@@ -1,105 +1,172 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The daemon's CPU time and memory while nothing happens, with a number of sessions to look after.
-
-The sessions are ptys with a sleeping leader, held by a program that the policy calls a host; the
-daemon looks at that one's alone, in audit mode, with a limit far away."""
-import contextlib
+"""What the daemon costs with a number of sessions to look after, and how soon it notices things."""
 import json
-import os
-import pathlib
-import resource
-import subprocess
-import tempfile
+import math
+import re
+import statistics
 import time
 
+import sessions as made
+
+# Nobody's time is up while the costs are taken, but for u0, who is there to be noticed.
 POLICY = """mode = "audit"
 [sessions]
 hosts = ["{host}"]
 [[rule]]
-name = "bench"
-limit = "1h"
+name = "soon"
+match = {{ users = ["u0"] }}
+limit = "3s"
+[[rule]]
+name = "rest"
+limit = "derived"
 """
-START_TIMEOUT = 60
 SETTLE = 5
+GOALS = {"rss_mb": 40, "cpu_percent": 1.0, "table_ms": 50, "scrape_ms": 100}
 
 
-@contextlib.contextmanager
-def running(command, **options):
-    process = subprocess.Popen(command, **options)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        process.wait(30)
+def boot_seconds():
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def cpu_seconds(pid):
-    """schedstat(1) counts nanoseconds where utime and stime count ticks."""
-    return sum(int(path.read_text().split()[0])
-               for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+def wait_for_event(daemon, known, wanted, timeout=60):
+    """How many events there were before, and the moment at which a new one of this kind stood in
+    the events file."""
+    path = daemon.place / "events"
+    until = time.monotonic() + timeout
+    with open(path) as file:
+        file.seek(known)
+        while time.monotonic() < until:
+            line = file.readline()
+            if line.endswith("\n"):
+                if json.loads(line)["event"] == wanted:
+                    return boot_seconds()
+            else:
+                time.sleep(0.002)
+    raise SystemExit(f"bench: no event {wanted} within {timeout} s")
 
 
-def memory_kb(pid):
-    wanted = ("Rss:", "Pss:", "Private_Dirty:")
-    rows = (line.split() for line in
-            pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines())
-    return {row[0].rstrip(":").lower(): int(row[1]) for row in rows if row[0] in wanted}
+def size(daemon):
+    return (daemon.place / "events").stat().st_size
 
 
-def sessions_seen(binary, socket):
-    done = subprocess.run([binary, "sessions", "--socket", socket, "--json"],
-                          capture_output=True, text=True)
-    return json.loads(done.stdout) if done.returncode == 0 else {"sessions": []}
+def scans(daemon):
+    text, _ = daemon.get("/metrics")
+    one = {name: float(value) for name, value in re.findall(
+        r"^idlewarden_(\w+_seconds_(?:sum|count))(?:\{\})? (\S+)$", text, re.M)}
+    return {"count": one["scan_duration_seconds_count"], "scan": one["scan_duration_seconds_sum"],
+            "decide": one["decision_duration_seconds_sum"]}
 
 
-def wait_for_sessions(binary, socket, count, daemon, log):
-    until = time.monotonic() + START_TIMEOUT
-    while time.monotonic() < until:
-        seen = sessions_seen(binary, socket)
-        if len(seen["sessions"]) == count:
-            return seen
-        if daemon.poll() is not None:
-            break
-        time.sleep(0.5)
-    raise SystemExit(f"bench: the daemon does not see {count} sessions (status "
-                     f"{daemon.poll()}):\n{log.read_text()}")
+def over(daemon, seconds):
+    """What the daemon uses in a while in which nobody asks it anything."""
+    time.sleep(SETTLE)
+    before = scans(daemon)
+    time.sleep(1)
+    cpu, wakeups, begun = daemon.cpu_seconds(), daemon.wakeups(), time.monotonic()
+    time.sleep(seconds)
+    cpu, wakeups = daemon.cpu_seconds() - cpu, daemon.wakeups() - wakeups
+    lasted = time.monotonic() - begun
+    after = scans(daemon)
+    turns = max(1, after["count"] - before["count"])
+    return {"seconds": round(lasted, 1), "cpu_seconds_per_minute": round(60 * cpu / lasted, 4),
+            "cpu_percent": round(100 * cpu / lasted, 3),
+            "wakeups_per_minute": round(60 * wakeups / lasted),
+            "scans": int(turns),
+            "scan_ms": round(1000 * (after["scan"] - before["scan"]) / turns, 3),
+            "decide_ms": round(1000 * (after["decide"] - before["decide"]) / turns, 3),
+            "cpu_ms_per_scan": round(1000 * cpu / turns, 3)}
 
 
-def one(build, count, seconds, backend):
-    host_program, binary = build / "tests/bench/bench.host", build / "idlewarden"
-    with tempfile.TemporaryDirectory(prefix="idlewarden-bench.") as directory:
-        place = pathlib.Path(directory)
-        policy, log, socket = place / "policy.toml", place / "log", place / "socket"
-        policy.write_text(POLICY.format(host=host_program))
-        with running([host_program, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                     text=True) as host, open(log, "w") as output:
-            if host.stdout.readline() != "ready\n":
-                raise SystemExit("bench: the host program did not start")
-            command = [binary, "run", "--config", policy, "--socket", socket, "--pin-dir", "none",
-                       "--state-dir", "none", "--metrics-listen", "none", "--backend", backend,
-                       "--only-host-pid", str(host.pid)]
-            with running(command, stdout=output, stderr=output) as daemon:
-                seen = wait_for_sessions(binary, socket, count, daemon, log)
-                time.sleep(SETTLE)
-                before, started = cpu_seconds(daemon.pid), time.monotonic()
-                time.sleep(seconds)
-                used, lasted = cpu_seconds(daemon.pid) - before, time.monotonic() - started
-                return {"sessions": count, "backend": seen["backend"], "seconds": round(lasted, 1),
-                        "cpu_seconds": round(used, 4), "cpu_percent": round(100 * used / lasted, 3),
-                        "memory_kb": memory_kb(daemon.pid)}
+def login_to_listed(hosts, daemon, times):
+    took = []
+    for _ in range(times):
+        known = size(daemon)
+        begun = hosts.tell("add") / 1e9
+        took.append(wait_for_event(daemon, known, "session_started") - begun)
+        time.sleep(2.2)
+    return [round(t, 3) for t in took]
+
+
+def key_to_resumed(hosts, daemon, times):
+    """Session 0 is over its limit, is typed in, and is said to be in use again."""
+    took = []
+    for _ in range(times):
+        known = size(daemon)
+        if not took:
+            hosts.tell("key 0")
+        wait_for_event(daemon, known, "would_terminate")
+        known = size(daemon)
+        begun = hosts.tell("key 0") / 1e9
+        took.append(wait_for_event(daemon, known, "resumed") - begun)
+    return [round(t, 3) for t in took]
+
+
+def one(build, count, seconds, backend, times=5):
+    with made.sessions(build, count, POLICY, backend) as (hosts, daemon):
+        full = daemon.wait_for_all(count)
+        row = {"sessions": count, "ready_seconds": round(daemon.ready_seconds, 3),
+               "full_table_seconds": round(full, 3)}
+        time.sleep(30)  # the logins of a moment ago are looked at more than once
+        row["idle"] = over(daemon, seconds)
+        row["memory_kb"] = daemon.memory_kb()
+        table, took = daemon.get("/v1/sessions")
+        row |= {"backend": json.loads(table)["backend"], "sessions_json_ms": round(1000 * took, 1)}
+        hosts.tell(f"type {max(1, count // 100)}")
+        row["one_percent_types"] = over(daemon, seconds)
+        hosts.tell(f"type {count}")
+        row["all_type"] = over(daemon, seconds)
+        hosts.tell("type 0")
+        scrapes = [daemon.get("/metrics")[1] for _ in range(times)]
+        row["scrape_ms"] = round(1000 * statistics.median(scrapes), 2)
+        row["login_to_listed_seconds"] = login_to_listed(hosts, daemon, times)
+        row["key_to_resumed_seconds"] = key_to_resumed(hosts, daemon, times)
+        row["memory_kb_at_last"] = daemon.memory_kb()
+        return row
+
+
+def show(row):
+    memory = row["memory_kb_at_last"]
+    print(f"  {row['sessions']} sessions ({row['backend']}): ready after {row['ready_seconds']:.2f} s, full table after {row['full_table_seconds']:.2f} s; "
+          f"RSS {row['memory_kb']['rss'] / 1024:.1f} MB, peak {memory['peak'] / 1024:.1f} MB")
+    for name, text in (("idle", "all idle"), ("one_percent_types", "1 % type"),
+                       ("all_type", "all type twice a second")):
+        load = row[name]
+        print(f"    {text:24} {load['cpu_seconds_per_minute']:7.3f} s of CPU a minute "
+              f"({load['cpu_percent']:.3f} %), {load['wakeups_per_minute']} wakeups a minute, "
+              f"{load['cpu_ms_per_scan']:.2f} ms a turn (scan {load['scan_ms']:.2f}, decide "
+              f"{load['decide_ms']:.2f})")
+    print(f"    scrape {row['scrape_ms']:.1f} ms; login to listed "
+          f"{statistics.median(row['login_to_listed_seconds']):.2f} s; key to resumed "
+          f"{statistics.median(row['key_to_resumed_seconds']):.2f} s (medians)", flush=True)
+
+
+def exponent(rows, value):
+    """Of the growth between the two largest numbers of sessions: 1 is linear."""
+    small, large = sorted(rows, key=lambda row: row["sessions"])[-2:]
+    return round(math.log(value(large) / value(small)) /
+                 math.log(large["sessions"] / small["sessions"]), 3)
 
 
 def measure(build, counts, seconds, backend):
-    # Two descriptors a pty, and the host holds them all.
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    processes = sum(name.isdigit() for name in os.listdir("/proc"))
-    print(f"The daemon over {seconds} idle seconds, {processes} other processes on this machine")
     rows = []
+    print(f"The daemon over {seconds} s in each state")
     for count in counts:
-        row = one(build, count, seconds, backend)
-        rows.append(row)
-        print(f"  {row['sessions']:4} sessions ({row['backend']}): {row['cpu_seconds']:.3f} s of CPU "
-              f"({row['cpu_percent']:.3f} % of a core), RSS {row['memory_kb']['rss'] / 1024:.1f} MiB "
-              f"({row['memory_kb']['private_dirty'] / 1024:.1f} MiB of its own)", flush=True)
-    return {"other_processes": processes, "rows": rows}
+        rows.append(one(build, count, seconds, backend))
+        show(rows[-1])
+    result = {"rows": rows, "goals": GOALS}
+    if len(rows) > 1:
+        result["exponents"] = {
+            "turn": exponent(rows, lambda row: row["idle"]["cpu_ms_per_scan"]),
+            "full_table": exponent(rows, lambda row: row["full_table_seconds"])}
+        print(f"  growth with the number of sessions (exponent, 1 is linear): a turn "
+              f"{result['exponents']['turn']}, until the table is full {result['exponents']['full_table']}")
+    most = max(rows, key=lambda row: row["sessions"])
+    got = {"rss_mb": round(most["memory_kb"]["rss"] / 1024, 1),
+           "cpu_percent": most["idle"]["cpu_percent"],
+           "table_ms": most["idle"]["cpu_ms_per_scan"], "scrape_ms": most["scrape_ms"]}
+    result["got"] = got
+    result["met"] = all(got[name] <= goal for name, goal in GOALS.items())
+    for name, goal in GOALS.items():
+        print(f"  goal at {most['sessions']}: {name} {got[name]} of at most {goal}: "
+              f"{'met' if got[name] <= goal else 'MISSED'}")
+    return result

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What one key costs on its way through a pty, one byte written to the master and read from the
-// slave: with no hook, with an empty program at the hook, and with idlewarden's.
+// What the hook costs where it is passed: a key's round trip through a pty, one byte written to the
+// master and read from the slave, and a screenful of output, 25 lines of 80 bytes written to the
+// slave and read from the master. With no hook, with an empty program at the hook, with
+// idlewarden's, and with hooks on tty_write and tty_read and a hash, as it is usually done.
 //
 // Under qemu's -icount shift=0 a nanosecond is an instruction, so tests/bench/run counts
 // instructions with this; elsewhere the times are times, and noisy.
@@ -22,22 +24,28 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "both_ends.skel.h"
 #include "empty.skel.h"
 #include "kernel/backends.h"
 
 namespace idlewarden::bench {
 namespace {
 
-constexpr int kPairs = 100'000;
+constexpr int kKeys = 100'000;
+constexpr int kScreens = 2'000;
 constexpr int kRepetitions = 2;
+constexpr int kLines = 25;
+constexpr int kColumns = 80;
 
-// A raw pty with a session leader on it, so that it is a tty that the daemon would watch.
+// A pty with a session leader on it, so that it is a tty that the daemon would watch; raw, but that
+// output gets its carriage returns.
 class Pty {
  public:
   Pty() {
     termios raw{};
     cfmakeraw(&raw);
     raw.c_cflag |= B38400;
+    raw.c_oflag |= OPOST | ONLCR;
     if (::openpty(&master_, &slave_, nullptr, &raw, nullptr) != 0) {
       throw std::runtime_error("openpty");
     }
@@ -64,15 +72,32 @@ class Pty {
       throw std::runtime_error("the key was lost");
     }
   }
+  void screen() {
+    const auto size = static_cast<ssize_t>(screen_.size());
+    if (::write(slave_, screen_.data(), screen_.size()) != size) {
+      throw std::runtime_error("the screen was not taken");
+    }
+    for (ssize_t left = size + kLines; left > 0;) {
+      char buffer[4096];
+      const ssize_t got = ::read(master_, buffer, sizeof buffer);
+      if (got <= 0) throw std::runtime_error("the screen was lost");
+      left -= got;
+    }
+  }
 
  private:
   int master_ = -1;
   int slave_ = -1;
   pid_t leader_ = -1;
+  const std::string screen_ = [] {
+    std::string text;
+    for (int i = 0; i < kLines; ++i) text += std::string(kColumns, 'x') + '\n';
+    return text;
+  }();
 };
 
 // Another pty's key is what most of a host's programs would pay: the claim does not match.
-enum class Hook { none, empty, unwatched, watched };
+enum class Hook { none, empty, unwatched, watched, both_ends };
 
 struct Variant {
   const char* name;
@@ -88,7 +113,20 @@ constexpr Variant kVariants[] = {
     {"empty/kprobe", Hook::empty, Backend::kprobe},
     {"idlewarden/kprobe/unwatched", Hook::unwatched, Backend::kprobe},
     {"idlewarden/kprobe", Hook::watched, Backend::kprobe},
+    {"both_ends/fentry", Hook::both_ends, Backend::fentry},
+    {"both_ends/kprobe", Hook::both_ends, Backend::kprobe},
 };
+
+struct Unlink {
+  void operator()(bpf_link* link) const { bpf_link__destroy(link); }
+};
+using Link = std::unique_ptr<bpf_link, Unlink>;
+
+Link attached(bpf_program* program) {
+  Link link(bpf_program__attach(program));
+  if (!link) throw std::runtime_error(std::string("attaching ") + bpf_program__name(program));
+  return link;
+}
 
 class EmptyProgram {
  public:
@@ -98,16 +136,32 @@ class EmptyProgram {
         backend == Backend::fentry ? object_->progs.empty_fentry : object_->progs.empty_kprobe;
     bpf_program__set_autoload(program, true);
     if (empty_bpf__load(object_.get()) != 0) throw std::runtime_error("loading the empty program");
-    link_.reset(bpf_program__attach(program));
-    if (!link_) throw std::runtime_error("attaching the empty program");
+    link_ = attached(program);
   }
 
  private:
-  struct Unlink {
-    void operator()(bpf_link* link) const { bpf_link__destroy(link); }
-  };
   std::unique_ptr<empty_bpf, decltype(&empty_bpf__destroy)> object_;
-  std::unique_ptr<bpf_link, Unlink> link_;
+  Link link_;
+};
+
+class BothEnds {
+ public:
+  explicit BothEnds(Backend backend) : object_(both_ends_bpf__open(), both_ends_bpf__destroy) {
+    if (!object_) throw std::runtime_error("opening the two programs");
+    auto& programs = object_->progs;
+    const bool fentry = backend == Backend::fentry;
+    bpf_program* const both[] = {fentry ? programs.written_fentry : programs.written_kprobe,
+                                 fentry ? programs.read_fentry : programs.read_kprobe};
+    for (bpf_program* program : both) bpf_program__set_autoload(program, true);
+    if (both_ends_bpf__load(object_.get()) != 0) {
+      throw std::runtime_error("loading the two programs");
+    }
+    for (bpf_program* program : both) links_.push_back(attached(program));
+  }
+
+ private:
+  std::unique_ptr<both_ends_bpf, decltype(&both_ends_bpf__destroy)> object_;
+  std::vector<Link> links_;
 };
 
 class Watched {
@@ -136,24 +190,33 @@ class Watched {
   std::optional<Tty> tty_;
 };
 
-void measure(benchmark::State& state, const Variant& variant) {
+enum class What { key, screen };
+
+void measure(benchmark::State& state, const Variant& variant, What what) {
   try {
-    const Pty pty;
+    Pty pty;
     pty.round_trip();
     std::optional<EmptyProgram> empty;
+    std::optional<BothEnds> both_ends;
     std::optional<Watched> watched;
     if (variant.hook == Hook::empty) empty.emplace(variant.backend);
+    if (variant.hook == Hook::both_ends) both_ends.emplace(variant.backend);
     if (variant.hook == Hook::watched || variant.hook == Hook::unwatched) {
       watched.emplace(variant.backend, pty, variant.hook == Hook::watched);
     }
     const std::uint64_t before = watched ? watched->seen() : 0;
-    std::uint64_t pairs = 0;
+    std::uint64_t times = 0;
     for (auto _ : state) {
-      pty.round_trip();
-      ++pairs;
+      if (what == What::key) {
+        pty.round_trip();
+      } else {
+        pty.screen();
+      }
+      ++times;
     }
-    if (variant.hook == Hook::watched && watched->seen() - before != pairs) {
-      state.SkipWithError("the program did not see every key");
+    const std::uint64_t keys = what == What::key ? times : 0;
+    if (variant.hook == Hook::watched && watched->seen() - before != keys) {
+      state.SkipWithError("the program did not see every key, or saw others");
     }
   } catch (const std::exception& error) {
     state.SkipWithError(error.what());
@@ -169,8 +232,13 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   for (const Variant& variant : kVariants) {
-    benchmark::RegisterBenchmark(variant.name, measure, variant)
-        ->Iterations(kPairs)
+    const std::string name = variant.name;
+    benchmark::RegisterBenchmark(("key/" + name).c_str(), measure, variant, What::key)
+        ->Iterations(kKeys)
+        ->Repetitions(kRepetitions)
+        ->UseRealTime();
+    benchmark::RegisterBenchmark(("screen/" + name).c_str(), measure, variant, What::screen)
+        ->Iterations(kScreens)
         ->Repetitions(kRepetitions)
         ->UseRealTime();
   }
