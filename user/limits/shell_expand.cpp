@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "limits/shell_arithmetic.h"
 #include "limits/shell_interpreter.h"
+#include "limits/shell_lexer.h"
 
 namespace idlewarden::shell {
 namespace {

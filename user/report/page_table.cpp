@@ -22,7 +22,7 @@ bool ends_by_length(const SessionRow& row) {
 }
 
 std::string reason_of(const SessionRow& row) {
-  const Verdict& verdict = row.verdict;
+  const Verdict& verdict = *row.verdict;
   const std::string rule =
       verdict.rule ? fmt::format("rule \"{}\"", printable(*verdict.rule, kNameLimit)) : "";
   if (ends_by_length(row) && verdict.max_session) {

@@ -127,7 +127,7 @@ void add_limits(Exposition& out, const Snapshot& s) {
       "Live sessions that may not be idle for ever, by what set their limit.", MetricType::Gauge);
   for (const Origin origin : kOrigins) {
     const auto n = std::ranges::count_if(s.sessions, [&](const SessionRow& row) {
-      return row.limit && row.verdict.decided_by == origin;
+      return row.limit && row.verdict->decided_by == origin;
     });
     Exposition::add_gauge(limited, {{"decided_by", std::string(to_string(origin))}},
                           static_cast<double>(n));
