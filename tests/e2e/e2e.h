@@ -18,8 +18,9 @@ namespace idlewarden::test {
 // without trampolines and kprobes has.
 std::vector<std::string> backends();
 
-// How late an end may be seen. How late it is on an emulated machine ($IDLEWARDEN_SLOW is set)
-// tells nothing: there it is to come, and never early.
+// How late an end may be seen: a second, and one for the tests that run beside it; how late ends
+// are on a quiet machine, scripts/bench says. How late it is on an emulated machine
+// ($IDLEWARDEN_SLOW is set) tells nothing: there it is to come, and never early.
 std::chrono::milliseconds lateness_allowed();
 
 inline double seconds(std::chrono::steady_clock::duration d) {

@@ -226,7 +226,8 @@ TEST_F(Soak, NothingGrowsAndNobodyIsLost) {
   EXPECT_EQ(events["held"], 0U);
   // Some leave at the very moment at which they are ended.
   EXPECT_LE(events["terminate_failed"], static_cast<std::size_t>(came) / 200);
-  EXPECT_LE(rss_now, rss_then + std::max(1024L, rss_then / 20));
+  // The last 1,024 events are kept: in a short run they still become more.
+  EXPECT_LE(rss_now, rss_then + std::max(2048L, rss_then / 20));
   EXPECT_LE(fds_now, fds_then + 3);
   // A leak that is found at the end is a status of its own (LSan).
   EXPECT_EQ(monitor_.process().stop(60s), 0) << monitor_.log();

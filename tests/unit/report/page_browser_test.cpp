@@ -50,9 +50,9 @@ Snapshot crowd(int people) {
     if (o.state == State::warned) o.idle = Seconds(560);
     if (i % 7 == 6) o.limit = std::nullopt;
     s.sessions.push_back(test::row_of(s, o));
-    s.sessions.back().verdict.sources.empty()
-        ? void()
-        : void(s.sessions.back().verdict.sources[0].reason = "5m x 2");
+    test::change_verdict(s.sessions.back(), [](Verdict& v) {
+      if (!v.sources.empty()) v.sources[0].reason = "5m x 2";
+    });
     if (i % 11 == 3) s.sessions.back().session.container = "payroll-frontend-7d9f8b6c5-x2k4q";
   }
   if (people > 5) {

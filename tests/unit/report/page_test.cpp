@@ -41,7 +41,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 TEST(StatusPage, ShowsSessionsWhatComesNextAndWhy) {
   Snapshot s = test::small_snapshot();
-  s.sessions[0].verdict.sources[0].reason = "5m x 2";
+  test::change_verdict(s.sessions[0], [](Verdict& v) { v.sources[0].reason = "5m x 2"; });
   const std::string page = page_of(s);
   for (const char* part :
        {"<title>web01: 3 sessions", "on web01", "audit: sessions are reported, none is ended",
@@ -60,14 +60,16 @@ TEST(StatusPage, SaysWhoseWordALimitIs) {
   Snapshot s = test::empty_snapshot();
   s.sessions.push_back(test::row_of(s, {}));
   SessionRow& row = s.sessions[0];
-  row.verdict.rule = "build <hosts>";
-  row.verdict.decided_by = Origin::rule;
-  row.verdict.sources[0].origin = Origin::rule;
+  test::change_verdict(row, [](Verdict& v) {
+    v.rule = "build <hosts>";
+    v.decided_by = Origin::rule;
+    v.sources[0].origin = Origin::rule;
+  });
   EXPECT_THAT(page_of(s), HasSubstr("10m: rule &quot;build &lt;hosts&gt;&quot;<small>"));
   row.limit = Seconds(14400);
   row.left = Seconds(14400);
   EXPECT_THAT(page_of(s), HasSubstr("4h: job_limit of rule &quot;build"));
-  row.verdict.max_session = Seconds(43200);
+  test::change_verdict(row, [](Verdict& v) { v.max_session = Seconds(43200); });
   row.left = Seconds(60);
   EXPECT_THAT(page_of(s), HasSubstr("12h in all: max_session of rule &quot;build"));
 }
@@ -109,9 +111,9 @@ TEST(StatusPage, EscapesWhatOthersChose) {
   s.degraded["second"] = "";
   s.sessions.push_back(
       test::row_of(s, {.user = evil, .tty = evil, .from = evil, .file = evil, .foreground = evil}));
-  s.sessions[0].verdict.rule = evil;
-  s.sessions[0].verdict.sources[0].directive = evil;
-  s.sessions[0].verdict.sources[0].reason = evil;
+  test::change_verdict(s.sessions[0], [&](Verdict& v) {
+    v.rule = v.sources[0].directive = v.sources[0].reason = evil;
+  });
   s.sessions[0].session.container = evil;
   std::vector<Event> events;
   for (const EventInfo& info : all_events()) {

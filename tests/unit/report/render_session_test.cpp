@@ -46,7 +46,7 @@ TEST(ExplainSession, IsAnExplanationWithTheSession) {
   const auto told = nlohmann::json::parse(explain_session_json(s, row));
   const auto listed = nlohmann::json::parse(sessions_json(s));
   EXPECT_EQ(told["session"], listed["sessions"][0]);
-  const auto verdict = nlohmann::json::parse(explain_json(row.verdict));
+  const auto verdict = nlohmann::json::parse(explain_json(*row.verdict));
   ASSERT_TRUE(verdict.contains("sources"));
   for (const auto& [key, value] : verdict.items()) EXPECT_EQ(told[key], value) << key;
 }

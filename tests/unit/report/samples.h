@@ -76,6 +76,14 @@ inline SessionRow row_of(const Snapshot& snapshot, const RowOptions& o) {
   return row;
 }
 
+// Sessions share their verdicts: this one gets its own.
+template <class Change>
+void change_verdict(SessionRow& row, Change change) {
+  Verdict verdict = *row.verdict;
+  change(verdict);
+  row.verdict = std::make_shared<const Verdict>(std::move(verdict));
+}
+
 inline Snapshot small_snapshot() {
   using namespace std::chrono_literals;
   Snapshot s = empty_snapshot();
