@@ -238,7 +238,9 @@ def autolog(peer):
     pathlib.Path("/etc/autolog.conf").write_text(
         f"name=root idle=-1\nname={peer.user} idle=1 grace=10 nomail warn\nnolostkill\n")
     os.makedirs("/var/lib/autolog", exist_ok=True)
-    subprocess.run(["/idlewarden/autolog"], check=True)  # goes to the background by itself
+    # -d: in the foreground, and it says what it does.
+    return subprocess.Popen(["/idlewarden/autolog", "-d"], stdin=subprocess.DEVNULL,
+                            stdout=open("/root/autolog.log", "w"), stderr=subprocess.STDOUT)
 
 
 def cron(peer):
@@ -298,6 +300,8 @@ def main():
         time.sleep(0.2)
     for thread in threads:
         thread.join()
+    log = pathlib.Path("/root/autolog.log")
+    say({"autolog": log.read_text(errors="replace").splitlines()[-40:] if log.exists() else []})
     say({"events": pathlib.Path("/root/events").read_text().splitlines()[-200:]
          if os.path.exists("/root/events") else []})
     return 0

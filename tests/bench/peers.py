@@ -47,7 +47,7 @@ def run(options, wanted):
     if boot.verdict != 0 or not cells:
         raise SystemExit(f"bench: {machine.explain(boot.verdict)}\n{machine.tail(boot.console, 25)}")
     return {"kernel": options.kernel, "seconds": round(boot.seconds), "cells": cells,
-            "events": [row["events"] for row in rows if "events" in row]}
+            "logs": [row for row in rows if "case" not in row]}
 
 
 def verdict(cell):
