@@ -106,7 +106,7 @@ def one(build, count, seconds, backend, times=5):
         full = daemon.wait_for_all(count)
         row = {"sessions": count, "ready_seconds": round(daemon.ready_seconds, 3),
                "full_table_seconds": round(full, 3)}
-        time.sleep(30)  # the logins of a moment ago are looked at more than once
+        time.sleep(15)  # the logins of a moment ago are looked at more than once
         row["idle"] = over(daemon, seconds)
         row["memory_kb"] = daemon.memory_kb()
         table, took = daemon.get("/v1/sessions")

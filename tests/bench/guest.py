@@ -2,17 +2,20 @@
 """The measurement of ends.py in a virtual machine under qemu -icount: its clock is its instruction
 counter, so what happens on the machine below it does not reach its times."""
 import json
+import pathlib
 import tempfile
 
 import hot_path
 import machine
 from payload import Payload
 
+HERE = pathlib.Path(__file__).resolve().parent
 JOB = """#!/bin/bash
 ldconfig
 mkdir -p /run/idlewarden /tmp
 mount -t tmpfs tmpfs /run
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+ip link set lo up
 exec python3 /idlewarden/ends.py /idlewarden/build {count} {limit} {spread} {backend} 2>/dev/ttyS0
 """
 
@@ -33,7 +36,7 @@ class Guest:
                 payload.add(build / program, f"/idlewarden/build/{program}")
             payload.add_libraries([build / "idlewarden"], machine.files_of(root))
             for script in ("ends.py", "sessions.py"):
-                payload.add(hot_path.__file__.replace("hot_path.py", script), f"/idlewarden/{script}")
+                payload.add(HERE / script, f"/idlewarden/{script}")
             job = payload.stage / "idlewarden/job"
             job.write_text(JOB.format(count=count, limit=limit, spread=spread, backend=backend))
             job.chmod(0o755)

@@ -18,7 +18,6 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
-#include <cstdio>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -194,8 +193,18 @@ class Watched {
 
 enum class What { key, screen };
 
+// The kernel's worker that carries output to the other end is to run when this one waits, and not
+// when some instructions more or less happen to let it in between.
+void schedule(What what) {
+  const sched_param priority{.sched_priority = what == What::screen ? 1 : 0};
+  if (::sched_setscheduler(0, what == What::screen ? SCHED_FIFO : SCHED_OTHER, &priority) != 0) {
+    throw std::runtime_error("sched_setscheduler");
+  }
+}
+
 void measure(benchmark::State& state, const Variant& variant, What what) {
   try {
+    schedule(what);
     Pty pty;
     pty.round_trip();
     std::optional<EmptyProgram> empty;
@@ -231,10 +240,6 @@ void measure(benchmark::State& state, const Variant& variant, What what) {
 int main(int argc, char** argv) {
   using namespace idlewarden::bench;
   libbpf_set_print(nullptr);
-  // The kernel's worker that carries output to the other end runs when this one waits, and not when
-  // some instructions more or less happen to let it in between.
-  const sched_param first{.sched_priority = 1};
-  if (::sched_setscheduler(0, SCHED_FIFO, &first) != 0) std::perror("sched_setscheduler");
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   for (const Variant& variant : kVariants) {
