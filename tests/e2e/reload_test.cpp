@@ -21,7 +21,7 @@ constexpr const char* kAnHour =
 
 class Reload : public Scaled {
  protected:
-  static std::chrono::milliseconds soon() { return 1000ms + lateness_allowed(); }  // 2 s
+  static std::chrono::milliseconds soon() { return lateness_allowed(); }  // 2 s
 
   // The next event of this type, within 2 s.
   Json next(const MonitorProcess& monitor, const std::string& type) {
