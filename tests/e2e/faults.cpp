@@ -50,6 +50,7 @@ constexpr Silent kSilent[] = {
     {"openat /proc/N/stat", kAsked, When::later},
     {"read /proc/N/stat", kAsked, When::later},
     {"read /proc/N/comm", kShown},
+    {"newfstatat /proc/N/fd/", kShown},
     {"openat /proc/N/statm", "one scrape without the daemon's own memory"},
     {"read /proc/N/statm", "one scrape without the daemon's own memory"},
     {"fcntl cmd3 /proc/N/fd", "one scrape without the daemon's own descriptors"},

@@ -31,6 +31,7 @@ class FaultsWhileItRuns : public testing::TestWithParam<int> {
     const std::size_t before = monitor.events("session_started").size();
     {
       SshLogin guest(server, busy_account, {"-S", control()});
+      const Typist typist(guest.terminal());
       monitor.process().signal(SIGHUP);
       (void)monitor.metrics();
       const auto until = std::chrono::steady_clock::now() + 4s;
