@@ -31,9 +31,9 @@ def intro():
 
 `scripts/bench` measures all of this anew (`--help` lists the parts; `--keep` keeps the results in
 `tests/bench/results`, from which `scripts/bench charts` writes this section). The machine had two cores
-and was busy with other things, so times are upper bounds; instructions are exact. What can be counted
-and not timed (allocations of an update, system calls of a scan, instructions of the programs) has
-bounds in the normal test run.
+and was busy with other things, so what something costs is an upper bound; instructions are exact. What
+can be counted and not timed (allocations of an update, system calls of a scan, instructions of the
+programs) has bounds in the normal test run.
 """
 
 
@@ -45,8 +45,9 @@ def table(result):
                      if any(cell["peer"] == name for cell in result["cells"])]
     return f"""`scripts/bench peers`: the same sessions, real ones, in a virtual machine (Debian's {result['kernel']} kernel,
 systemd, the `fentry` hook), under idlewarden and under each of its peers. Each cell is what became of
-one of them, counted from its last byte. Up to 3 s late passes for right, as the emulated machine is
-slow. No limit below a minute is known to {' and '.join(whole_minutes)}.
+one of them in one run, counted from its last byte. Up to 3 s late passes for right, as the emulated
+machine is slow, and up to 0.25 s early, which is how well the last byte is dated. A cell near a bound
+may fall otherwise in another run. No limit below a minute is known to {' and '.join(whole_minutes)}.
 
 ![What became of the same sessions](tests/bench/results/peers.svg)
 
