@@ -129,8 +129,17 @@ TEST_F(Real, TerminalsInsideALoginAreNoSessions) {
   test::SshLogin login(server, bob);
   ASSERT_TRUE(reaches(table, 1));
   const SessionId outer = table.sessions().begin()->first;
+  // Another test's account may have the same uid.
+  const auto is_within_login = [&](pid_t pid) {
+    for (; pid > 1; pid = Procfs().stat(pid).value_or(ProcStat{}).parent) {
+      if (pid == server.pid()) return true;
+    }
+    return false;
+  };
   const auto terminals_of_bob = [&] {
-    return std::ranges::count(leaders_from_proc(), table.find(outer)->uid, &Leader::uid);
+    return std::ranges::count_if(leaders_from_proc(), [&](const Leader& leader) {
+      return leader.uid == table.find(outer)->uid && is_within_login(leader.pid);
+    });
   };
   ASSERT_EQ(terminals_of_bob(), 1);
   login.command("script -qc 'exec sleep 60' /dev/null");
