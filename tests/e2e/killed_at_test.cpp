@@ -22,6 +22,9 @@ struct Step {
   std::string from;
   bool begun;  // the end is written down, so it is owed
 };
+void PrintTo(const Step& step, std::ostream* to) {
+  *to << step.name;
+}
 
 constexpr const char* kTty = "write /dev/pts/";
 constexpr const char* kNewBook = "openat TMP/socket.state/endings.json.new";
@@ -87,7 +90,7 @@ class Killer {
 class KilledAt : public testing::TestWithParam<Step> {
  protected:
   static constexpr auto kLimit = 6s;
-  static constexpr auto kGrace = 1s;
+  static constexpr auto kGrace = 3s;
 
   bool lives() const {
     const auto stat = Procfs().stat(leader);
@@ -112,7 +115,7 @@ class KilledAt : public testing::TestWithParam<Step> {
   SshServer server{""};
   const bool let_in = (server.authorize(account), true);  // before anybody logs in
   Killer killer{GetParam()};
-  MonitorProcess monitor{{.policy = "mode = \"enforce\"\nwarn = \"2s\"\ngrace = \"1s\"\n[[rule]]\n"
+  MonitorProcess monitor{{.policy = "mode = \"enforce\"\nwarn = \"2s\"\ngrace = \"3s\"\n[[rule]]\n"
                                     "name = \"all\"\nlimit = \"6s\"\n",
                           .backend = backends().front(),
                           .only_host_pids = {server.pid()},
