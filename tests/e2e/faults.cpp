@@ -17,6 +17,7 @@ constexpr const char* kProbe = "libbpf asks what this kernel can, and does witho
 constexpr const char* kAgain = "the same is asked once more before anything rests on the answer";
 constexpr const char* kShown = "only what is shown; read again at the next scan";
 constexpr const char* kAsked = "nobody is admitted or ended before it is asked again";
+constexpr const char* kOwn = "one scrape without the daemon's own descriptors; of others it is told";
 constexpr const char* kLibrary = "the C library goes on with its default";
 constexpr const char* kPlaced = "the first turn places all watches once more";
 constexpr const char* kPins =
@@ -53,9 +54,11 @@ constexpr Silent kSilent[] = {
     {"newfstatat /proc/N/fd/", kShown},
     {"openat /proc/N/statm", "one scrape without the daemon's own memory"},
     {"read /proc/N/statm", "one scrape without the daemon's own memory"},
-    {"fcntl cmd3 /proc/N/fd", "one scrape without the daemon's own descriptors"},
-    {"fcntl cmd2 /proc/N/fd", "one scrape without the daemon's own descriptors"},
-    {"getdents64 /proc/N/fd", "one scrape without the daemon's own descriptors"},
+    {"openat /proc/N/fd", kOwn},
+    {"newfstatat /proc/N/fd", kOwn},
+    {"fcntl cmd3 /proc/N/fd", kOwn},
+    {"fcntl cmd2 /proc/N/fd", kOwn},
+    {"getdents64 /proc/N/fd", kOwn},
     {"openat2 HOST_FILE", "a file of which it is not known whether it changed is read again",
      When::later},
     {"openat2 /proc/sys/kernel/pty/max", "the kernel's default; more ptys go to the overflow map"},
@@ -134,7 +137,8 @@ std::optional<std::string> needs_no_word(const std::string& kind, bool at_start)
     if (silent.when == (at_start ? When::later : When::at_start)) continue;
     // Exactly, where what follows would be something else.
     if (silent.kind == "newfstatat /" || silent.kind == "newfstatat TMP" ||
-        silent.kind == "openat2 /" || silent.kind == "openat /" || silent.kind.ends_with("/stat")) {
+        silent.kind == "openat2 /" || silent.kind == "openat /" || silent.kind.ends_with("/stat") ||
+        silent.kind.ends_with("/fd")) {
       if (kind == silent.kind) return silent.why;
       continue;
     }
