@@ -302,6 +302,84 @@ TEST_F(NoPty, ATunnelIsASession) {
   EXPECT_EQ(event["kind"], "ssh-nopty");
 }
 
+// The way of VS Code Remote: a shell without a terminal is fed a script that leaves a server
+// behind, and the editor talks to that server through the connection's own SOCKS proxy (ssh -D).
+class Editor {
+ public:
+  Editor(const std::vector<std::string>& ssh, int proxy) : shell(ssh), proxy_(proxy) {
+    shell.tell(R"(perl -MIO::Socket::INET -MPOSIX -e '
+      my $l = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 4) or die $!;
+      if (my $server = fork) { printf "server %d %d\n", $server, $l->sockport; exit }
+      POSIX::setsid; open STDIN, "<", "/dev/null"; open STDOUT, ">", "/dev/null";
+      open STDERR, ">", "/dev/null"; alarm 300;
+      while (my $c = $l->accept) { next if fork; while (sysread $c, my $b, 99) { syswrite $c, $b } exit }'
+)");
+    if (!shell.wait_for("server ", 60s) || !shell.wait_for("\n", 5s)) return;
+    std::istringstream said(shell.output().substr(shell.output().find("server ") + 7));
+    said >> server >> port_;
+    connect();
+  }
+  Editor(const Editor&) = delete;
+  Editor& operator=(const Editor&) = delete;
+  ~Editor() {
+    if (server > 0) ::kill(server, SIGKILL);
+  }
+
+  bool answers() {
+    char back = 0;
+    return ::send(through_.get(), "k", 1, MSG_NOSIGNAL) == 1 &&
+           ::recv(through_.get(), &back, 1, 0) == 1 && back == 'k';
+  }
+
+  PipedProcess shell;
+  pid_t server = 0;
+
+ private:
+  void connect() {
+    through_ = connect_to(proxy_);
+    const auto high = static_cast<char>(port_ >> 8);
+    const auto low = static_cast<char>(port_ & 0xff);
+    const char greeting[] = {5, 1, 0};  // RFC 1928: no authentication
+    const char request[] = {5, 1, 0, 1, 127, 0, 0, 1, high, low};
+    char answer[10];
+    if (::send(through_.get(), greeting, sizeof greeting, MSG_NOSIGNAL) < 0 ||
+        ::recv(through_.get(), answer, 2, MSG_WAITALL) != 2 ||
+        ::send(through_.get(), request, sizeof request, MSG_NOSIGNAL) < 0 ||
+        ::recv(through_.get(), answer, sizeof answer, MSG_WAITALL) != sizeof answer ||
+        answer[1] != 0) {
+      through_.reset();
+    }
+  }
+
+  int proxy_;
+  int port_ = 0;
+  UniqueFd through_;
+};
+
+TEST_F(NoPty, AnEditorsServerIsUsedThroughItsConnection) {
+  const auto editor = [&](int proxy) {
+    return client({"ssh", "-T"}, {"-D", std::to_string(proxy), host(), "bash"});
+  };
+  MonitorProcess monitor(watching(kEnforce));
+  const int proxy_idle = Echo().port;
+  const int proxy_used = Echo().port;
+  Editor idle(editor(proxy_idle), proxy_idle);
+  Editor used(editor(proxy_used), proxy_used);
+  ASSERT_TRUE(idle.answers()) << idle.shell.output() << monitor.log();
+  const auto until = std::chrono::steady_clock::now() + kEndsWithin;
+  while (idle.shell.running() && std::chrono::steady_clock::now() < until) {
+    ASSERT_TRUE(used.answers()) << used.shell.output() << monitor.log();
+    std::this_thread::sleep_for(1s);
+  }
+  EXPECT_FALSE(idle.shell.running()) << monitor.log();
+  EXPECT_TRUE(used.answers()) << monitor.log();
+  const Json event = monitor.wait_event("terminated", 5s);
+  ASSERT_FALSE(event.is_null()) << monitor.log();
+  EXPECT_EQ(event["kind"], "ssh-nopty");
+  EXPECT_EQ(monitor.events("terminated").size(), 1U) << monitor.log();
+  EXPECT_EQ(::kill(idle.server, 0), 0) << "it left the session, and survivors are left alone";
+}
+
 TEST_F(NoPty, ChannelsOfOneConnectionShareItsInput) {
   const TempDir dir;
   const std::string control = "ControlPath=" + dir.path() + "/control";
