@@ -17,7 +17,8 @@ constexpr const char* kProbe = "libbpf asks what this kernel can, and does witho
 constexpr const char* kAgain = "the same is asked once more before anything rests on the answer";
 constexpr const char* kShown = "only what is shown; read again at the next scan";
 constexpr const char* kAsked = "nobody is admitted or ended before it is asked again";
-constexpr const char* kOwn = "one scrape without the daemon's own descriptors; of others it is told";
+constexpr const char* kOwn =
+    "one scrape without the daemon's own descriptors; of others it is told";
 constexpr const char* kLibrary = "the C library goes on with its default";
 constexpr const char* kPlaced = "the first turn places all watches once more";
 constexpr const char* kPins =

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Users who mean no good, through the whole daemon: names that would drive a terminal or forge a
 // line, files that would hang or fill whoever reads them, clients that never finish their request.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +12,7 @@
 #include "base/procfs.h"
 #include "base/unique_fd.h"
 #include "e2e/e2e.h"
+#include "support/loopback.h"
 #include "support/silent_fs.h"
 
 namespace idlewarden::test {
@@ -262,16 +261,6 @@ TEST_P(Hostile, NoFileOfAUserHoldsItUp) {
   EXPECT_LT(std::stol(memory.substr(rss + 6)), 200'000) << "kB; nothing of 20 MB is kept";
 }
 
-UniqueFd connect_to(const std::string& port) {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(std::stoi(port)));
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) return {};
-  return fd;
-}
-
 std::size_t count_in(const std::string& folder) {
   return static_cast<std::size_t>(
       std::distance(fs::directory_iterator(folder), fs::directory_iterator()));
@@ -286,20 +275,20 @@ TEST_P(Hostile, ClientsThatNeverFinishKeepNobodyOut) {
   const std::string log = monitor.log();
   const auto at = log.find("http://127.0.0.1:");
   ASSERT_NE(at, std::string::npos) << log;
-  const std::string port = log.substr(at + 17, log.find('/', at + 17) - at - 17);
+  const int port = std::stoi(log.substr(at + 17));
   const std::string process = "/proc/" + std::to_string(monitor.process().pid());
   std::vector<UniqueFd> loris;
   std::size_t threads = 0;
   std::size_t descriptors = 0;
   const std::string request = "GET /metrics HTTP/1.1\r\nX-Slow: ";
   for (std::size_t round = 0; round < 40; ++round) {
-    for (int i = 0; i < 10; ++i) loris.push_back(connect_to(port));
+    for (int i = 0; i < 10; ++i) loris.push_back(connect_loopback(port));
     for (const UniqueFd& client : loris) {
       ::send(client.get(), &request[round % request.size()], 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
     if (round % 10 == 5) {
       const Finished scrape = run({"curl", "-sS", "--fail", "--max-time", "5", "--retry", "3",
-                                   "http://127.0.0.1:" + port + "/metrics"});
+                                   "http://127.0.0.1:" + std::to_string(port) + "/metrics"});
       EXPECT_EQ(scrape.status, 0) << scrape.output;
       EXPECT_NE(monitor.metrics().find("idlewarden_sessions"), std::string::npos);
       threads = std::max(threads, count_in(process + "/task"));
@@ -310,7 +299,7 @@ TEST_P(Hostile, ClientsThatNeverFinishKeepNobodyOut) {
   EXPECT_LE(threads, 40U);
   EXPECT_LE(descriptors, 120U);
   // A head that has no end is refused.
-  const UniqueFd big = connect_to(port);
+  const UniqueFd big = connect_loopback(port);
   const std::string head(64 << 10, 'x');
   ::send(big.get(), head.data(), head.size(), MSG_NOSIGNAL);
   char answer[64] = "";

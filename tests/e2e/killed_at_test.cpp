@@ -4,12 +4,9 @@
 #include <signal.h>
 
 #include <atomic>
-#include <fstream>
 #include <mutex>
-#include <sstream>
 
-#include "base/procfs.h"
-#include "e2e/e2e.h"
+#include "e2e/killed.h"
 
 namespace idlewarden::test {
 namespace {
@@ -92,24 +89,7 @@ class KilledAt : public testing::TestWithParam<Step> {
   static constexpr auto kLimit = 6s;
   static constexpr auto kGrace = 3s;
 
-  bool lives() const {
-    const auto stat = Procfs().stat(leader);
-    return stat && stat->state != 'Z' && stat->state != 'X';
-  }
-  bool owed() const {
-    std::ostringstream text;
-    text << std::ifstream(monitor.endings()).rdbuf();
-    return text.str().find("\"pid\":" + std::to_string(leader) + ",") != std::string::npos;
-  }
-  template <class Predicate>
-  static bool wait_until(Predicate&& predicate, std::chrono::milliseconds patience) {
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!predicate()) {
-      if (std::chrono::steady_clock::now() > until) return false;
-      std::this_thread::sleep_for(20ms);
-    }
-    return true;
-  }
+  bool owed() const { return is_owed(monitor, leader); }
 
   Account account = add_account("iwalice");
   SshServer server{""};
@@ -141,8 +121,8 @@ TEST_P(KilledAt, TheNextOneEndsItAndReportsItOnce) {
   EXPECT_EQ(owed(), GetParam().begun);
   monitor.restart();
 
-  EXPECT_TRUE(
-      wait_until([&] { return !lives(); }, kLimit + 2 * kGrace + 2 * lateness_allowed() + 10s))
+  EXPECT_TRUE(wait_until([&] { return !lives(leader); },
+                         kLimit + 2 * kGrace + 2 * lateness_allowed() + 10s))
       << monitor.log();
   EXPECT_FALSE(monitor.wait_event("terminated", 10s).is_null()) << monitor.log();
   EXPECT_TRUE(wait_until([&] { return !owed(); }, 5s));

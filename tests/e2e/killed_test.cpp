@@ -4,10 +4,9 @@
 #include <signal.h>
 
 #include <fstream>
-#include <sstream>
 
 #include "base/procfs.h"
-#include "e2e/e2e.h"
+#include "e2e/killed.h"
 
 namespace idlewarden::test {
 namespace {
@@ -33,36 +32,19 @@ class Killed : public Scaled {
         "while :; do sleep 0.2; done'");
     ASSERT_TRUE(login.terminal().wait_for("stubborn", 10s));
   }
-  bool lives() const {
-    const auto stat = Procfs().stat(leader);
-    return stat && stat->state != 'Z' && stat->state != 'X';
-  }
-  bool owed() const {
-    std::ostringstream text;
-    text << std::ifstream(monitor.endings()).rdbuf();
-    return text.str().find("\"pid\":" + std::to_string(leader) + ",") != std::string::npos;
-  }
+  bool owed() const { return is_owed(monitor, leader); }
   bool hung_up() const {
     const auto stat = Procfs().stat(leader);
     return stat && stat->tty_nr == 0;
   }
   bool told_to_end() const { return std::ifstream(account.home + "/term").good(); }
-  template <class Predicate>
-  bool wait_until(Predicate&& predicate, std::chrono::milliseconds patience) const {
-    const auto until = std::chrono::steady_clock::now() + patience;
-    while (!predicate()) {
-      if (std::chrono::steady_clock::now() > until) return false;
-      std::this_thread::sleep_for(1ms);
-    }
-    return true;
-  }
   // Killed as soon as this is so.
   template <class Predicate>
   void kill_when(Predicate&& predicate) {
     ASSERT_TRUE(wait_until(predicate, kLimit + kGrace + lateness_allowed() + 5s)) << monitor.log();
     monitor.kill();
     ASSERT_TRUE(owed());
-    ASSERT_TRUE(lives());
+    ASSERT_TRUE(lives(leader));
     ASSERT_TRUE(monitor.events("terminated").empty());
   }
   void expect_it_told_once() {
@@ -90,7 +72,8 @@ TEST_P(Killed, OnceItsEndIsWritten) {
   resist();
   kill_when([&] { return owed(); });
   monitor.restart();
-  EXPECT_TRUE(wait_until([&] { return !lives(); }, kLimit + 2 * kGrace + 2 * lateness_allowed()))
+  EXPECT_TRUE(
+      wait_until([&] { return !lives(leader); }, kLimit + 2 * kGrace + 2 * lateness_allowed()))
       << monitor.log();
   expect_it_told_once();
 }
@@ -99,7 +82,7 @@ TEST_P(Killed, AfterTheHangUp) {
   resist();
   kill_when([&] { return hung_up(); });
   monitor.restart();
-  EXPECT_TRUE(wait_until([&] { return !lives(); }, 2 * kGrace + lateness_allowed()))
+  EXPECT_TRUE(wait_until([&] { return !lives(leader); }, 2 * kGrace + lateness_allowed()))
       << monitor.log();
   expect_it_told_once();
 }
@@ -108,7 +91,7 @@ TEST_P(Killed, AfterTheSigterm) {
   resist();
   kill_when([&] { return told_to_end(); });
   monitor.restart();
-  EXPECT_TRUE(wait_until([&] { return !lives(); }, 2 * kGrace + lateness_allowed()))
+  EXPECT_TRUE(wait_until([&] { return !lives(leader); }, 2 * kGrace + lateness_allowed()))
       << monitor.log();
   expect_it_told_once();
 }
@@ -117,7 +100,7 @@ TEST_P(Killed, AndTheLeaderEndsMeanwhile) {
   resist();
   kill_when([&] { return hung_up(); });
   ASSERT_EQ(::kill(leader, SIGKILL), 0);
-  ASSERT_TRUE(wait_until([&] { return !lives(); }, 5s));
+  ASSERT_TRUE(wait_until([&] { return !lives(leader); }, 5s));
   monitor.restart();
   const auto told = monitor.wait_event("terminated", 5s);
   ASSERT_FALSE(told.is_null()) << monitor.log();
@@ -134,7 +117,7 @@ TEST_P(Killed, AndStartedAgainInAuditMode) {
   ASSERT_FALSE(told.is_null()) << monitor.log();
   EXPECT_TRUE(wait_until([&] { return !owed(); }, 2s));
   std::this_thread::sleep_for(2 * kGrace + 1s);
-  EXPECT_TRUE(lives());
+  EXPECT_TRUE(lives(leader));
   EXPECT_FALSE(told_to_end());
   EXPECT_TRUE(monitor.events("terminated").empty());
   EXPECT_EQ(monitor.events("terminate_failed").size(), 1U);

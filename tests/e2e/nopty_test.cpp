@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Sessions without a terminal. They are found by the scan, and what became of a connection is known
 // a few seconds later, so the waits here are long; what matters is who is ended and who is not.
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -16,6 +14,7 @@
 #include "kernel/connection_probe.h"
 #include "sessions/connection.h"
 #include "sessions/no_pty.h"
+#include "support/loopback.h"
 
 namespace idlewarden::test {
 namespace {
@@ -239,45 +238,20 @@ TEST_F(NoPty, SftpIsASession) {
   EXPECT_LT(left["sessions"][0]["idle_seconds"].get<double>(), 8) << left;
 }
 
-// What is at the other end of a tunnel.
-class Echo {
- public:
-  Echo() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const name = reinterpret_cast<sockaddr*>(&address);
-    if (::bind(listener_.get(), name, size) != 0 || ::listen(listener_.get(), 4) != 0 ||
-        ::getsockname(listener_.get(), name, &size) != 0) {
-      throw std::runtime_error("no port for a tunnel");
-    }
-    port = ntohs(address.sin_port);
-  }
-  int port = 0;
-
- private:
-  UniqueFd listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-};
-
 UniqueFd connect_to(int port) {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
   const auto until = std::chrono::steady_clock::now() + 60s;
-  while (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    if (std::chrono::steady_clock::now() > until) return {};
+  UniqueFd fd = connect_loopback(port);
+  while (!fd && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(100ms);
+    fd = connect_loopback(port);
   }
   return fd;
 }
 
 TEST_F(NoPty, ATunnelIsASession) {
-  const Echo far;
-  const int near_used = Echo().port;
-  const int near_idle = Echo().port;
+  const LoopbackListener far;  // at the other end of the tunnels
+  const int near_used = free_port();
+  const int near_idle = free_port();
   const auto tunnel = [&](int near) {
     return client({"ssh", "-N"},
                   {"-o", "ExitOnForwardFailure=yes", "-L",
@@ -361,8 +335,8 @@ TEST_F(NoPty, AnEditorsServerIsUsedThroughItsConnection) {
     return client({"ssh", "-T"}, {"-D", std::to_string(proxy), host(), "bash"});
   };
   MonitorProcess monitor(watching(kEnforce));
-  const int proxy_idle = Echo().port;
-  const int proxy_used = Echo().port;
+  const int proxy_idle = free_port();
+  const int proxy_used = free_port();
   Editor idle(editor(proxy_idle), proxy_idle);
   Editor used(editor(proxy_used), proxy_used);
   ASSERT_TRUE(idle.answers()) << idle.shell.output() << monitor.log();

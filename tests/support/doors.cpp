@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/doors.h"
 
-#include <arpa/inet.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -16,6 +15,7 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "support/loopback.h"
 #include "support/ssh.h"
 
 namespace idlewarden::test {
@@ -78,21 +78,11 @@ std::string DropbearServer::log() const {
 }
 
 InetServer::InetServer(std::vector<std::string> argv) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  if (listener < 0 || ::bind(listener, reinterpret_cast<sockaddr*>(&address), size) != 0 ||
-      ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) != 0 ||
-      ::listen(listener, 4) != 0) {
-    throw std::system_error(errno, std::generic_category(), "listening");
-  }
-  port_ = ntohs(address.sin_port);
+  const LoopbackListener listener;
+  port_ = listener.port;
   pid_ = ::fork();
   if (pid_ < 0) throw std::system_error(errno, std::generic_category(), "fork");
-  if (pid_ == 0) serve(listener, argv);
-  ::close(listener);
+  if (pid_ == 0) serve(listener.fd.get(), argv);
 }
 
 InetServer::~InetServer() {

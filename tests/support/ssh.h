@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "support/loopback.h"
 #include "support/private_host.h"
 #include "support/process.h"
 #include "support/temp_dir.h"
@@ -17,8 +18,6 @@ namespace idlewarden::test {
 // What the shell of an account shows once prepare_home() was there.
 inline constexpr const char* kPrompt = "ready> ";
 
-int free_port();              // of 127.0.0.1, for TCP
-bool is_listening(int port);  // there
 void make_key(const std::string& file);
 // A prompt that a test can wait for, nothing that the host's own files would print, and the public
 // key in `key_file`.pub allowed in.

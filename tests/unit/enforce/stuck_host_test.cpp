@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enforce/stuck_host.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <sys/socket.h>
@@ -14,6 +13,7 @@
 
 #include "base/pidfd.h"
 #include "base/unique_fd.h"
+#include "support/loopback.h"
 
 namespace idlewarden {
 namespace {
@@ -24,18 +24,10 @@ using std::chrono::milliseconds;
 class StuckHostTest : public testing::Test {
  protected:
   void SetUp() override {
-    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const name = reinterpret_cast<sockaddr*>(&address);
-    ASSERT_EQ(::bind(listener.get(), name, size), 0);
-    ASSERT_EQ(::listen(listener.get(), 1), 0);
-    ASSERT_EQ(::getsockname(listener.get(), name, &size), 0);
-    peer = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    ASSERT_EQ(::connect(peer.get(), name, size), 0);
-    UniqueFd own(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const test::LoopbackListener listener(1);
+    peer = test::connect_loopback(listener.port);
+    ASSERT_TRUE(peer);
+    UniqueFd own(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
     ASSERT_TRUE(own);
     sigset_t before;
     sigset_t set = orders();

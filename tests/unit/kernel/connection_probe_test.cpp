@@ -2,9 +2,7 @@
 // Against this kernel: a process of the test's own that serves a connection of the test's own.
 #include "kernel/connection_probe.h"
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include <string>
 
 #include "base/unique_fd.h"
+#include "support/loopback.h"
 
 namespace idlewarden {
 namespace {
@@ -24,18 +23,10 @@ namespace {
 class Served : public testing::Test {
  protected:
   void SetUp() override {
-    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    auto* const name = reinterpret_cast<sockaddr*>(&address);
-    ASSERT_EQ(::bind(listener.get(), name, size), 0);
-    ASSERT_EQ(::listen(listener.get(), 1), 0);
-    ASSERT_EQ(::getsockname(listener.get(), name, &size), 0);
-    client = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    ASSERT_EQ(::connect(client.get(), name, size), 0);
-    const UniqueFd own(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    const test::LoopbackListener listener(1);
+    client = test::connect_loopback(listener.port);
+    ASSERT_TRUE(client);
+    const UniqueFd own(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
     ASSERT_TRUE(own);
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM, 0, orders.data()), 0);
     pid = ::fork();

@@ -2,8 +2,6 @@
 // Raw clients for the server tests: what a well-behaved HTTP library would not do.
 #pragma once
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -12,6 +10,7 @@
 #include <string_view>
 
 #include "base/unique_fd.h"
+#include "support/loopback.h"
 
 namespace idlewarden::test {
 
@@ -23,13 +22,7 @@ inline std::chrono::milliseconds since(TestClock::time_point start) {
 
 // Of "127.0.0.1:PORT".
 inline UniqueFd connect_tcp(const std::string& address) {
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  to.sin_port = htons(static_cast<in_port_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to) != 0) fd.reset();
-  return fd;
+  return connect_loopback(std::stoi(address.substr(address.rfind(':') + 1)));
 }
 
 inline bool send_all(const UniqueFd& fd, std::string_view text) {
