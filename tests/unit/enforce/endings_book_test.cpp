@@ -197,8 +197,8 @@ TEST_F(EndingsBookTest, WhatCannotBeReadNowIsKeptAndReadLater) {
   book().enter(sample());
   EndingsBook kept = book();
   {
-    const test::NoDescriptors none;
-    EXPECT_THAT(kept.open(), IsEmpty());
+    const test::NoDescriptors none;  // nor any for the sanitizers' checks
+    if (!kept.open().empty()) FAIL() << "out of nothing";
   }
   EXPECT_TRUE(kept.unread());
   EXPECT_THAT(told_, ElementsAre(HasSubstr("Too many open files")));

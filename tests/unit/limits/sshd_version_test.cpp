@@ -8,6 +8,8 @@
 namespace idlewarden {
 namespace {
 
+using namespace std::string_literals;
+
 std::string version(const test::TempDir& dir) {
   const auto found = sshd_version(Root(dir.path()));
   return found ? found->text() : "";
@@ -21,8 +23,8 @@ TEST(SshdVersion, OfTheBinaryWhateverElseItNames) {
            "Status: install ok installed\nVersion: 1:9.2p1-2+deb12u7\n\nPackage: zsh\n"
            "Version: 5.9-4\n");
   EXPECT_EQ(version(dir), "9.2");
-  const std::string strings(
-      "ELF\0OpenSSH_2.*,OpenSSH_3.0*\0OpenSSH_10.5p1 Debian-1\0OpenSSH_7.4*\0OpenSSH_for\0", 82);
+  const std::string strings =
+      "ELF\0OpenSSH_2.*,OpenSSH_3.0*\0OpenSSH_10.5p1 Debian-1\0OpenSSH_7.4*\0OpenSSH_for\0"s;
   dir.file("usr/sbin/sshd", strings);
   EXPECT_EQ(version(dir), "10.5");
   EXPECT_LT((SshdVersion{9, 10}), (SshdVersion{10, 2}));
