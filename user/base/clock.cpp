@@ -7,10 +7,22 @@
 
 namespace idlewarden {
 
-BootTime SystemClock::now() const {
+namespace {
+
+Nanoseconds read(clockid_t clock) {
   timespec ts{};
-  clock_gettime(CLOCK_BOOTTIME, &ts);
-  return BootTime(std::chrono::seconds(ts.tv_sec) + Nanoseconds(ts.tv_nsec));
+  clock_gettime(clock, &ts);
+  return Seconds(ts.tv_sec) + Nanoseconds(ts.tv_nsec);
+}
+
+}  // namespace
+
+BootTime SystemClock::now() const {
+  return BootTime(read(CLOCK_BOOTTIME));
+}
+
+Nanoseconds SystemClock::cpu() const {
+  return read(CLOCK_THREAD_CPUTIME_ID);
 }
 
 WallTime SystemClock::wall() const {

@@ -22,8 +22,8 @@ constexpr Nanoseconds kEagerFor = Seconds(2);
 constexpr Nanoseconds kScanEager = std::chrono::milliseconds(250);
 // Between two scans of which somebody else chooses the moment.
 constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
-// Scans may take at most this part of the time, and this one while they are eager: where they are
-// dear they are made less often, and whoever makes ptys in a loop gains nothing by it.
+// Scans may take at most this part of a CPU, and this one while they are eager: where they are dear
+// they are made less often, and whoever makes ptys in a loop gains nothing by it.
 constexpr int kScanShare = 1000;
 constexpr int kEagerShare = 100;
 // How often `hours` of the rules are looked at again, and for so many sessions the groups: on most
@@ -142,12 +142,13 @@ void Monitor::read_all_again_after_a_stall(BootTime now) {
 }
 
 void Monitor::scan(BootTime now) {
+  const Nanoseconds spent = parts_.clock.cpu();
   auto leaders = parts_.source.scan();
   input_.sample();
-  const Nanoseconds cost = parts_.clock.now() - now;
-  counters_.scan_seconds.observe(to_seconds(cost));
-  // One slow scan on a busy host is no reason to look away: the estimate follows slowly.
-  scan_cost_ = (scan_cost_ * 7 + cost) / 8;
+  counters_.scan_seconds.observe(to_seconds(parts_.clock.now() - now));
+  // A busy host is no reason to look away: what was waited is no cost, and one dear scan is no
+  // rule.
+  scan_cost_ = (scan_cost_ * 7 + parts_.clock.cpu() - spent) / 8;
   last_scan_ = now;
   next_scan_ = now + scan_interval(now);
   if (!leaders) {

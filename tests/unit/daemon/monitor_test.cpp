@@ -25,11 +25,17 @@ class FakeClock final : public Clock {
  public:
   BootTime now() const override { return now_; }
   WallTime wall() const override { return wall_; }
+  Nanoseconds cpu() const override { return cpu_; }
   void set(BootTime t) { now_ = t; }
+  void spend(Nanoseconds cpu, Nanoseconds waiting) {
+    cpu_ += cpu;
+    now_ += cpu + waiting;
+  }
   void step_wall(Seconds by) { wall_ += by; }
 
  private:
   BootTime now_ = kStart;
+  Nanoseconds cpu_{0};
   WallTime wall_{Seconds(1'700'000'000)};
 };
 
@@ -38,6 +44,7 @@ class FakeSource final : public ActivitySource {
   Backend backend() const noexcept override { return Backend::fentry; }
   Result<std::vector<Leader>> scan() override {
     ++scans;
+    if (on_scan) on_scan();
     if (failing) return fail("the iterator is gone");
     return leaders;
   }
@@ -56,6 +63,7 @@ class FakeSource final : public ActivitySource {
   bool failing = false;
   bool refusing = false;
   int scans = 0;
+  std::function<void()> on_scan;
 };
 
 struct FakeProbe final : ConnectionProbe {
@@ -374,6 +382,19 @@ TEST_F(MonitorTest, ANewPtyIsLookedAtSoonAndWhoeverMakesManyGainsNothing) {
     tick_at(0.25 + i * 0.001);
   }
   EXPECT_LE(source_.scans, before + 5);
+}
+
+TEST_F(MonitorTest, DearScansAreMadeLessOftenAndSlowOnesAreNot) {
+  tick_at(0);
+  source_.on_scan = [this] { clock_.spend(Nanoseconds(0), std::chrono::milliseconds(300)); };
+  int before = source_.scans;
+  for (int t = 3; t <= 90; t += 3) tick_at(t);
+  EXPECT_GE(source_.scans, before + 30) << "they waited, and took nothing from anybody";
+  source_.on_scan = [this] { clock_.spend(std::chrono::milliseconds(300), Nanoseconds(0)); };
+  for (int t = 93; t <= 3000; t += 3) tick_at(t);
+  before = source_.scans;
+  for (int t = 3003; t <= 6000; t += 3) tick_at(t);
+  EXPECT_NEAR(source_.scans - before, 3000 * 1000 / (300 * 1000), 2) << "a thousandth of the time";
 }
 
 TEST_F(MonitorTest, WhatCannotBeWatchedIsNeverIdle) {

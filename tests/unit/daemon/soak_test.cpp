@@ -174,7 +174,7 @@ TEST_F(Soak, ADayLeavesNothingBehind) {
   NoConnections connections;
   ConnectionMeter meter(connections, clock);
   SessionTable table(proc.procfs(), clock, SessionScope{});
-  Warden warden(terminator, {.max_per_minute = 10'000});
+  Warden warden(terminator, {.max_per_minute = 10'000, .protected_leaders = {}});
   Monitor monitor({.source = source,
                    .meter = meter,
                    .table = table,
