@@ -14,13 +14,13 @@ namespace {
 class Killed : public Scaled {
  protected:
   static constexpr auto kLimit = 6s;
-  static constexpr auto kGrace = 2s;
+  static constexpr auto kGrace = 3s;
 
   Killed() : Scaled("ClientAliveInterval 3\nClientAliveCountMax 2\n") {}
 
   static std::string policy(const std::string& mode) {
     return "mode = \"" + mode +
-           "\"\nwarn = \"0s\"\ngrace = \"2s\"\n[derive]\nclient_alive_floor = \"0s\"\n";
+           "\"\nwarn = \"0s\"\ngrace = \"3s\"\n[derive]\nclient_alive_floor = \"0s\"\n";
   }
   // The stubborn leader; SIGTERM leaves a file.
   void resist() {
