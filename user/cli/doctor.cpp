@@ -31,7 +31,7 @@ void print_doctor(const std::vector<Attempt>& attempts, const Attempt* best) {
     const bool on_request = attempt.backend == Backend::tracepoint;
     fmt::print("  {:<11} {}\n", to_string(attempt.backend),
                !attempt.works     ? "refused"
-               : &attempt == best ? "works, and is used"
+               : &attempt == best ? "works, and auto takes it"
                : on_request       ? "works, used only when asked for (--backend tracepoint)"
                                   : "works");
     if (!attempt.reason.empty()) fmt::print("              {}\n", attempt.reason);

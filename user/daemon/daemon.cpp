@@ -106,6 +106,21 @@ std::string changed_text(const std::vector<std::string>& files) {
   return files.front() + (more == 0 ? "" : fmt::format(" and {} more", more)) + " changed";
 }
 
+// What the kernel's side and the table are made from, once.
+struct ReadAtStart {
+  explicit ReadAtStart(const Policy& policy)
+      : backend(policy.backend),
+        output_counts(policy.output_counts),
+        ignore_terminal_replies(policy.ignore_terminal_replies),
+        host_executables(policy.host_executables) {}
+  bool operator==(const ReadAtStart&) const = default;
+
+  std::optional<Backend> backend;
+  bool output_counts;
+  bool ignore_terminal_replies;
+  std::vector<std::string> host_executables;
+};
+
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
@@ -124,6 +139,7 @@ class Daemon {
   void listen_to_logind();
   void turn(const std::string& why_reload = {});
   void check_token();
+  void check_start();
   void open_endings();
   void watch_ptys();
   void watch_files(WallTime read_since);
@@ -145,6 +161,7 @@ class Daemon {
   std::unique_ptr<Reporter> reporter_;
   HookRunner hooks_;
   std::unique_ptr<Limits> limits_;
+  std::optional<ReadAtStart> read_at_start_;
   OpenedSource kernel_;
   LogindSessions logind_;
   std::unique_ptr<LogindBus> logind_bus_;
@@ -221,6 +238,7 @@ std::expected<void, StartFailure> Daemon::open_policy() {
 
 Result<void> Daemon::open_kernel() {
   const Policy& policy = limits_->policy();
+  read_at_start_.emplace(policy);
   auto kernel = open_activity_source({.backend = policy.backend,
                                       .record_output = policy.output_counts,
                                       .ignore_terminal_replies = policy.ignore_terminal_replies,
@@ -300,6 +318,14 @@ void Daemon::check_token() {
   const std::string& file = limits_->policy().metrics_token_file;
   const auto token = file.empty() ? Result<std::string>() : read_token(file);
   degrade("metrics_token", token ? "" : token.error().text());
+}
+
+void Daemon::check_start() {
+  degrade("restart_needed",
+          ReadAtStart(limits_->policy()) == *read_at_start_
+              ? ""
+              : "the policy has another backend, activity, ignore_terminal_replies or [sessions] "
+                "hosts than when the daemon started; they hold from its next start on");
 }
 
 void Daemon::listen_to_logind() {
@@ -438,6 +464,7 @@ void Daemon::reload(const std::string& cause) {
     reporter_->error("what was in force before stays: " + loaded.error().text());
   }
   check_token();
+  check_start();
   sd_notify(0, "READY=1");
 }
 

@@ -8,7 +8,7 @@ namespace {
 
 BootTime active_at(const Observation& o, BootTime now) {
   if (o.last_activity < BootTime{} || o.last_activity > now) return now;
-  return std::min(std::max(o.last_activity, o.session->clock_start), now);
+  return std::min(std::max(o.last_activity, o.session->id.start), now);
 }
 
 Due due_by(Cause cause, Seconds limit, BootTime since, Seconds warn) {

@@ -17,8 +17,9 @@ struct Rung {
 };
 constexpr std::array<Rung, 2> kRungs{{{SIGTERM, "SIGTERM"}, {SIGKILL, "SIGKILL"}}};
 
-// There is no descriptor for "the peer has taken the rest", so a host process is looked at again.
-constexpr Nanoseconds kHostLook = std::chrono::milliseconds(100);
+// There is no descriptor for "the peer has taken the rest", nor for the end of a whole tree, so
+// what is waited for is looked at again.
+constexpr Nanoseconds kLook = std::chrono::milliseconds(100);
 // Whatever the grace: a peer on a slow line is not dead.
 constexpr Seconds kHostPatience{1};
 
@@ -33,7 +34,7 @@ Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at)
       looked_at_(hung_up_at),
       steps_(plan.resumed ? "hang-up before the daemon was restarted" : "hang-up") {}
 
-Ending::Progress Ending::advance(BootTime now, bool connection_is_shared) {
+Ending::Progress Ending::advance(BootTime now, Shared shared) {
   looked_at_ = now;
   const Alive alive = grip_->alive();
   if (alive.leader && !leader_gone_at_) return climb(leader_, true, now);
@@ -41,8 +42,9 @@ Ending::Progress Ending::advance(BootTime now, bool connection_is_shared) {
     leader_gone_at_ = now;
     host_.next = now + std::max(plan_.grace, kHostPatience);
   }
-  if (survivors_due_ && connection_is_shared) {
-    steps_ += ", survivors left alone: another session lives on the connection";
+  if (survivors_due_ && (shared.connection || shared.scope)) {
+    steps_ += fmt::format(", survivors left alone: another session lives {}",
+                          shared.connection ? "on the connection" : "in its scope");
     survivors_due_ = false;
   }
   if (survivors_due_) {
@@ -51,7 +53,7 @@ Ending::Progress Ending::advance(BootTime now, bool connection_is_shared) {
     note("survivors killed", grip_->kill_survivors());
     survivors_due_ = false;
   }
-  if (!alive.host_stuck || connection_is_shared) return Progress::ended;
+  if (!alive.host_stuck || shared.connection) return Progress::ended;
   return climb(host_, false, now);
 }
 
@@ -89,14 +91,16 @@ bool Ending::climbing(const Ladder& ladder) const {
 
 std::optional<BootTime> Ending::wake() const {
   if (!leader_gone_at_) {
-    return climbing(leader_) ? std::optional(leader_.next) : std::nullopt;
+    if (!climbing(leader_)) return std::nullopt;
+    return leader_fd() ? leader_.next : std::min(leader_.next, looked_at_ + kLook);
   }
   if (!climbing(host_)) return std::nullopt;
-  return survivors_due_ ? host_.next : std::min(host_.next, looked_at_ + kHostLook);
+  return survivors_due_ ? host_.next : std::min(host_.next, looked_at_ + kLook);
 }
 
 std::optional<int> Ending::leader_fd() const {
-  return leader_gone_at_ ? std::nullopt : std::optional(grip_->leader_fd());
+  const int fd = leader_gone_at_ ? -1 : grip_->leader_fd();
+  return fd < 0 ? std::nullopt : std::optional(fd);
 }
 
 std::optional<Nanoseconds> Ending::lateness() const {

@@ -24,18 +24,25 @@ class Ending {
     Seconds grace{5};
     bool kill_survivors = false;
     pid_t host = 0;
-    bool resumed = false;  // hung up by an earlier daemon
+    std::string scope = {};  // Session::scope
+    bool resumed = false;    // hung up by an earlier daemon
   };
   // `grip` was hung up, at that time.
   Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at);
 
   // failed: the last step did not help, why() says so; comes once. The end is still watched for.
   enum class Progress { pending, ended, failed };
-  // With a shared connection neither the host process nor the scope's survivors are touched.
-  Progress advance(BootTime now, bool connection_is_shared);
+  // What another session has a part in: with the connection neither the host process nor the
+  // scope's survivors are touched, with the scope (mosh-server stays in that of the ssh login which
+  // started it) not the survivors.
+  struct Shared {
+    bool connection = false;
+    bool scope = false;
+  };
+  Progress advance(BootTime now, Shared shared);
 
   std::optional<BootTime> wake() const;  // nullopt: only the leader's end matters now
-  std::optional<int> leader_fd() const;  // nullopt once the leader is gone
+  std::optional<int> leader_fd() const;  // nullopt once it has nothing to tell any more
   bool leader_gone() const noexcept { return leader_gone_at_.has_value(); }
   // From the deadline to the leader's end; nullopt if that came while no daemon was there to see
   // it.

@@ -77,7 +77,7 @@ class SystemGrip : public Grip {
   int leader_fd() const noexcept override { return leader_fd_.get(); }
 
  protected:
-  bool leader_lives() const { return leader_fd_ && !has_exited(leader_fd_.get()); }
+  bool leader_lives() const noexcept { return leader_fd_ && !has_exited(leader_fd_.get()); }
   bool host_lives() const { return host_fd_ && !has_exited(host_fd_.get()); }
 
   Procfs procfs_;
@@ -147,6 +147,9 @@ class TreeGrip final : public SystemGrip {
     }
     return result;
   }
+
+  // A leader that has ended has told what it can: the rest of its tree is looked at by time.
+  int leader_fd() const noexcept override { return leader_lives() ? SystemGrip::leader_fd() : -1; }
 
   Alive alive() override {
     Alive now;

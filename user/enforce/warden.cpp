@@ -336,7 +336,8 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
                           .deadline = end,
                           .grace = o.verdict->grace,
                           .kill_survivors = o.verdict->kill_survivors,
-                          .host = o.session->host};
+                          .host = o.session->host,
+                          .scope = o.session->scope};
   if (book_ != nullptr) book_->enter({*o.session, *o.verdict, plan, round.now});
   if (const auto done = grip->hang_up(); !done) {
     told(o.session->id);
@@ -350,7 +351,9 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
 void Warden::advance(const SessionId& id, Entry& entry, Round& round) {
   Ending& ending = *entry.ending;
   const Ending::Plan& plan = ending.plan();
-  const auto progress = ending.advance(round.now, connection_is_shared(id, entry, round));
+  const auto progress =
+      ending.advance(round.now, {.connection = connection_is_shared(id, entry, round),
+                                 .scope = scope_is_shared(id, entry, round)});
   Transition t{.happened = Happened::terminated,
                .session = id,
                .cause = plan.cause,
@@ -391,6 +394,19 @@ bool Warden::connection_is_shared(const SessionId& id, const Entry& entry,
   return std::ranges::any_of(round.all, [&](const Observation& o) {
     if (!o.session || same(o.session->id) || o.session->host != plan.host) return false;
     const auto it = entries_.find(o.session->id);
+    return it == entries_.end() || (it->second.state != State::ended && !it->second.ending);
+  });
+}
+
+bool Warden::scope_is_shared(const SessionId& id, const Entry& entry, const Round& round) const {
+  const Ending::Plan& plan = entry.ending->plan();
+  if (plan.scope.empty()) return false;
+  return std::ranges::any_of(round.all, [&](const Observation& o) {
+    if (!o.session || o.session->scope != plan.scope) return false;
+    const SessionId& other = o.session->id;
+    const bool its_connection = other.tty == 0 && other.leader == plan.host;
+    if (its_connection || (other.leader == id.leader && other.start == id.start)) return false;
+    const auto it = entries_.find(other);
     return it == entries_.end() || (it->second.state != State::ended && !it->second.ending);
   });
 }

@@ -49,7 +49,7 @@ std::string_view to_string(State state);
 struct Observation {
   const Session* session = nullptr;
   const Verdict* verdict = nullptr;
-  // The last input (or output, where it counts), never before the session's clock_start.
+  // The last input (or output, where it counts), or the moment from which input is known.
   BootTime last_activity{};
   bool job_running = false;  // a command of verdict->jobs is in the foreground
   // Where last_activity is only when it was found: when it was really last used, by the time of its
@@ -155,6 +155,7 @@ class Warden {
   void advance(const SessionId& id, Entry& entry, Round& round);
   bool untouchable(const Observation& o) const;
   bool connection_is_shared(const SessionId& id, const Entry& entry, const Round& round) const;
+  bool scope_is_shared(const SessionId& id, const Entry& entry, const Round& round) const;
   bool cap_reached() const;
 
   std::map<SessionId, Entry> entries_;

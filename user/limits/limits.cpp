@@ -171,6 +171,15 @@ Result<void> Limits::reload() {
   ++impl_->loads;
   if (impl_->file.empty()) return {};
   auto policy = load_policy(impl_->root, impl_->file, impl_->overrides);
+  // Only at the start is no file as good as the built-in policy: one that vanishes takes its rules
+  // and its mode with it, and is on its way back more often than not.
+  const std::string main_file = policy_path(impl_->root, impl_->file);
+  const auto has_main_file = [&](const Policy& p) {
+    return std::ranges::find(p.files, main_file) != p.files.end();
+  };
+  if (policy && has_main_file(impl_->policy) && !has_main_file(*policy)) {
+    policy = fail_at({main_file}, "is gone", "put it back, or restart the daemon to do without it");
+  }
   impl_->broken = policy ? "" : policy.error().where.file;
   if (!policy) return std::unexpected(policy.error());
   impl_->policy = *std::move(policy);

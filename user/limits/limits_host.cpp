@@ -109,7 +109,9 @@ std::uint64_t print_of(const Root& root, const std::string& home,
     }
   };
   for (const std::string& path : systems) add_file(path);
-  for (const std::string& path : own) add_file(home + path);
+  for (const std::string& path : own) {
+    add_file(path.starts_with('~') ? home + path.substr(1) : path);
+  }
   return print;
 }
 
@@ -217,13 +219,17 @@ void HostReadings::read_logind(const std::string& tree, LogindReading& reading) 
     now.problems.push_back(incomplete("/etc/systemd/logind.conf", code).error());
   }
   for (const Error& error : now.problems) problem(error);
-  if (!now.problems.empty()) {
+  // At first it is as with logind itself, which goes by what is left of its files; but what a
+  // shortage has kept back may say otherwise.
+  reading.kept = !now.problems.empty() && (reading.ever || code != 0);
+  if (reading.kept) {
     now.stop_idle_session = reading.last.stop_idle_session;
     now.overruled = reading.last.overruled;
   }
   if (!reading.read || !same(reading.last, now)) ++changes_;
   reading.last = std::move(now);
   reading.read = code == 0;
+  reading.ever = reading.ever || reading.read;
   ++readings_;
 }
 
@@ -277,11 +283,15 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
           if (known.fresh && look.stamps == known.stamps) return look;
         }
         look.now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell}, *scripts);
-        for (std::string& file : std::exchange(look.now->files, {})) {
-          const bool own = home.size() > 1 && file.starts_with(home + "/");
-          if (own) file.erase(0, home.size());
-          (own ? look.own_files : look.systems_files).push_back(std::move(file));
-        }
+        const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
+          for (std::string& file : std::exchange(from, {})) {
+            const bool in_home = home.size() > 1 && file.starts_with(home + "/");
+            if (in_home) file.replace(0, home.size(), "~");
+            (in_home ? look.own_files : others).push_back(std::move(file));
+          }
+        };
+        take(look.now->files, look.systems_files);
+        take(look.now->users_files, look.own_files);
         // Only where other files than before were looked at are there no stamps from before.
         if (!known.last || *known.systems_files != look.systems_files ||
             *known.own_files != look.own_files) {
@@ -304,15 +314,18 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
     look.emplace();
     look->now = shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
     look->systems_files = std::exchange(look->now->files, {});
+    look->own_files = std::exchange(look->now->users_files, {});
     look->now->problems.push_back(
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
   }
   if (!look->now) return;
   ++readings_;
-  for (const Error& error : look->now->problems) {
-    // Users may do with their own files what they like; that is no news for the host's log.
-    const bool own =
-        !home.empty() && (error.where.file == home || error.where.file.starts_with(home + "/"));
+  for (std::size_t i = 0; i < look->now->problems.size(); ++i) {
+    const Error& error = look->now->problems[i];
+    // Users may do with their own files, and what those name, what they like; that is no news for
+    // the host's log.
+    const bool own = i >= look->now->systems_problems || error.where.file == home ||
+                     (home.size() > 1 && error.where.file.starts_with(home + "/"));
     if (!own) problem(error);
   }
   if (reading.last) keep_unreadable(*reading.last, *look->now);
@@ -367,7 +380,8 @@ void HostReadings::add_logind(const Subject& subject, std::vector<LimitSource>& 
   if (reading.last.stop_idle_session) into.push_back(*reading.last.stop_idle_session);
   std::ranges::copy(reading.last.overruled, std::back_inserter(into));
   for (const Error& error : reading.last.problems) {
-    into.push_back(note(Origin::logind, error, reading.last.stop_idle_session ? kKept : ""));
+    const bool from_before = reading.kept && reading.last.stop_idle_session;
+    into.push_back(note(Origin::logind, error, from_before ? kKept : ""));
   }
 }
 

@@ -108,7 +108,7 @@ class HostReadings {
   struct ShellReading {
     SharedShell last;
     SharedNames systems_files;
-    SharedNames own_files;     // behind the home
+    SharedNames own_files;     // what only the user's own led to; "~/" is the home
     std::uint64_t stamps = 0;  // of all of them, from before they were read
     bool fresh = false;
     std::uint64_t batch = 0;  // in which it was looked at last
@@ -123,6 +123,8 @@ class HostReadings {
   struct LogindReading {
     LogindTimes last;
     bool read = false;
+    bool ever = false;  // once it was true
+    bool kept = false;  // its limit is that of an earlier reading
   };
   // What a live session began with.
   struct Kept {

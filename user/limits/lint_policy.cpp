@@ -39,6 +39,17 @@ bool covers(const Match& earlier, const Match& later) {
 
 void lint_rules(const LintHost& host, LintReport& report) {
   const auto& rules = host.policy.rules;
+  for (const Rule& rule : rules) {
+    if (rule.match.hosts.empty()) continue;
+    report.add({.id = "rule-never-matches",
+                .severity = Severity::error,
+                .where = rule.where,
+                .text = printable(rule.text),
+                .does = fmt::format("Nothing: rule \"{}\" asks for the client's name, and a "
+                                    "connection has an address only.",
+                                    printable(rule.name, 60)),
+                .fix = "match = { addresses = [...] } instead of hosts."});
+  }
   for (std::size_t later = 1; later < rules.size(); ++later) {
     for (std::size_t earlier = 0; earlier < later; ++earlier) {
       if (!covers(rules[earlier].match, rules[later].match)) continue;

@@ -60,8 +60,8 @@ class Findings {
 
   const Root& root() const { return root_; }
   Budget& budget() { return budget_; }
-  std::vector<Error> take_problems() { return std::move(problems_); }
-  std::vector<std::string> files() const { return {files_.begin(), files_.end()}; }
+  const std::vector<Error>& problems() const { return problems_; }
+  std::vector<std::string> files() const { return {files_.begin(), files_.end()}; }  // ascending
 
  private:
   const Root& root_;

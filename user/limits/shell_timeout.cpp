@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -71,17 +72,20 @@ class Reading {
       : root_(root), user_(user), kind_(std::move(kind)), findings_(root, user.uid, scripts) {}
 
   ShellTimeouts answer() {
+    ShellTimeouts timeouts;
     read_systems();
+    timeouts.files = findings_.files();
+    timeouts.systems_problems = findings_.problems().size();
     read_all();
     choose();
-    ShellTimeouts timeouts;
     for (std::size_t i = 0; i < findings_.all().size(); ++i) {
       place(static_cast<int>(i), timeouts);
     }
     timeouts.readonly = systems_.readonly == Tri::yes;
     timeouts.exported = systems_.exported == Tri::yes;
-    timeouts.problems = findings_.take_problems();
-    timeouts.files = findings_.files();
+    timeouts.problems = findings_.problems();
+    std::ranges::set_difference(findings_.files(), timeouts.files,
+                                std::back_inserter(timeouts.users_files));
     return timeouts;
   }
 

@@ -33,8 +33,13 @@ struct ShellTimeouts {
   // Of the TMOUT that the system's files leave behind, as far as it is certain.
   bool readonly = false;
   bool exported = false;
-  std::vector<Error> problems;     // files that could not be read
-  std::vector<std::string> files;  // what was looked at, existing or not, for watching
+  // Files that could not be read; the first so many are what the system's files alone led to.
+  std::vector<Error> problems;
+  std::size_t systems_problems = 0;
+  // What was looked at, existing or not: by the system's files alone, for watching, and what else
+  // the user's own files led to, which can be any path there is.
+  std::vector<std::string> files;
+  std::vector<std::string> users_files;
 };
 
 // The system's files, then the user's own: a user's own files can only tighten. What cannot be

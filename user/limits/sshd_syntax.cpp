@@ -20,7 +20,8 @@ constexpr const char* kFolder =
     "/etc/ssh";  // what a relative Include starts at, wherever -f points
 constexpr int kDeepest = 16;
 constexpr int kMostInclusions = 1024;
-constexpr std::size_t kMostFiles = 64;
+constexpr std::size_t kMostFiles = 512;  // a drop-in for each customer
+constexpr std::size_t kMostBytes = 8U << 20;
 constexpr const char* kTimeHint =
     "write seconds, or numbers with s, m, h, d or w, as in 5m or 1h30m";
 constexpr const char* kChannelHint =
@@ -203,6 +204,11 @@ class Reader {
     const bool nothing = syntax_.files.empty() && lower(path) == "none";
     const auto text = nothing ? Result<std::string>(std::string()) : content(path);
     if (!text) return std::unexpected(text.error());
+    bytes_ += text->size();
+    if (bytes_ > kMostBytes) {
+      return fail_at(Where{path}, fmt::format("more than {} MiB are included", kMostBytes >> 20),
+                     "leave some of it out");
+    }
     auto made = std::make_unique<SshdFile>();
     SshdFile* const out = made.get();
     out->path = path;
@@ -292,6 +298,7 @@ class Reader {
   const Root& root_;
   SshdGrammar grammar_;
   SshdSyntax syntax_;
+  std::size_t bytes_ = 0;  // of all files
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #include "base/text.h"
@@ -16,6 +17,12 @@
 #include "report/hook_process.h"
 
 namespace idlewarden {
+
+namespace {
+
+constexpr const char* kNoThread = "no thread for the hook can be started, so its events wait";
+
+}  // namespace
 
 class HookRunner::Worker {
  public:
@@ -29,7 +36,7 @@ class HookRunner::Worker {
       queue_.clear();
       overflowed_ = false;
     } else if (!thread_.joinable() && !closed_) {
-      thread_ = std::thread([this] { work(); });
+      start();
     }
   }
 
@@ -77,6 +84,16 @@ class HookRunner::Worker {
   }
 
  private:
+  // Tried again with the next event.
+  void start() {
+    try {
+      thread_ = std::thread([this] { work(); });
+      if (failure_ == kNoThread) failure_.clear();
+    } catch (const std::system_error&) {
+      failure_ = kNoThread;
+    }
+  }
+
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {

@@ -20,7 +20,7 @@ namespace idlewarden {
 
 struct SessionRow {
   Session session;
-  BootTime last_input{};  // never before the session's clock_start
+  BootTime last_input{};  // or the moment from which input is known
   Nanoseconds idle{0};
   std::optional<Seconds> limit;  // of the idle time
   // Until its end is due, by the limit or by max_session; less than 0 once that is past.

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace idlewarden {
 namespace {
@@ -18,8 +19,11 @@ Result<bool> sees_same_devpts(const Procfs& procfs, pid_t pid, const Tty& pts) {
   if (pts.devpts_dev == 0) return true;
   const std::string slave = procfs.path(pid, fmt::format("root/dev/pts/{}", pts.index));
   struct stat st {};
-  if (::stat(slave.c_str(), &st) != 0) return fail_errno("cannot stat " + slave);
-  return st.st_dev == pts.devpts_dev;
+  if (::stat(slave.c_str(), &st) == 0) return st.st_dev == pts.devpts_dev;
+  const int error = errno;
+  // sshd's ChrootDirectory needs no devpts: then its other half, outside, is the one that sees it.
+  if ((error == ENOENT || error == ENOTDIR) && procfs.stat(pid)) return false;
+  return fail_errno("cannot stat " + slave, error);
 }
 
 Result<bool> holds_master(const Procfs& procfs, pid_t pid, const Tty& pts) {

@@ -214,6 +214,7 @@ bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTim
   entry.clues = logind_clues(procfs, session.id.leader, session.host);
   // Its class may be one that is nobody's login; the next scan asks again.
   if (shortage.noted() != 0) return false;
+  session.scope = entry.clues.scope;
   return ask_logind(session, entry, scanned);
 }
 
@@ -294,13 +295,15 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
       entry.untouched = table.previous_scan && leader.start > *table.previous_scan;
       entry.had_tty = !leader.tty && table.had_tty(known);
     }
-    if (entry.session != nullptr && leader.tty &&
-        !keyboard_reaches(table.procfs, *leader.tty).value_or(false)) {
+    // Who leaves is not back before the next scan.
+    const bool has_left = entry.session != nullptr && leader.tty &&
+                          !keyboard_reaches(table.procfs, *leader.tty).value_or(false);
+    if (has_left) {
       leave(entry);
       entry.standing = Standing::not_yet;
     }
     if (entry.session != nullptr && table.logind_ended(entry, scanned)) leave(entry);
-    if (entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
+    if (!has_left && entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
       auto session = leader.tty ? table.admit(leader, scanned, entry)
                                 : table.admit_no_pty(leader, scanned, entry);
       if (session) enter(entry, std::move(*session));

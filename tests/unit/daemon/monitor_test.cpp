@@ -238,6 +238,27 @@ TEST_F(MonitorTest, ASessionThatWasThereBeforeStartsItsClockWhenItIsFound) {
   EXPECT_EQ(terminator_.hung_up, 1);
 }
 
+TEST_F(MonitorTest, WhatTheKernelKeptOverARestartIsItsIdleTime) {
+  log_in(kStart - Seconds(5000), false);
+  source_.seen.last_input = kStart - Seconds(9);
+  source_.seen.since = kStart - Seconds(4000);
+  tick_at(0);
+  tick_at(0.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(1);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
+TEST_F(MonitorTest, WithoutInputItIsIdleSinceTheKernelWatchesIt) {
+  log_in(kStart - Seconds(5000), false);
+  source_.seen.since = kStart - Seconds(8);
+  tick_at(0);
+  tick_at(1.9);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  tick_at(2);
+  EXPECT_EQ(terminator_.hung_up, 1);
+}
+
 TEST_F(MonitorTest, AFreshUntouchedSessionIsCountedFromItsOwnStart) {
   tick_at(0);
   log_in(kStart + Nanoseconds(500'000'000));

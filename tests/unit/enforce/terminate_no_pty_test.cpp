@@ -178,6 +178,7 @@ TEST(TerminateNoPty, WhatOutlivesItsLeaderIsOfTheSession) {
   EXPECT_TRUE(grip->hang_up());
   EXPECT_TRUE(within(kPatience, [&] { return !alive(command.pid); }));
   EXPECT_TRUE(grip->alive().leader) << "a part of it takes SIGHUP for something else";
+  EXPECT_EQ(grip->leader_fd(), -1) << "it would be readable for as long as that part lives";
   EXPECT_TRUE(grip->signal_leader(SIGTERM));
   EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
   EXPECT_FALSE(alive(command.pids.at("child")));

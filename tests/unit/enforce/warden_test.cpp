@@ -193,10 +193,10 @@ TEST(Warden, ALastActivityInTheFutureOrBeforeTheBootIsNotIdleness) {
   EXPECT_THAT(b.log, IsEmpty());
 }
 
-TEST(Warden, IdlenessIsNotCountedFromBeforeTheSessionsClock) {
+TEST(Warden, IdlenessIsNotCountedFromBeforeTheSession) {
   Bench b;
   auto& s = b.add();
-  s.session.clock_start = at(500);
+  s.session.id.start = at(500);
   b.run_until(1039);
   EXPECT_THAT(b.log, IsEmpty());
 }
@@ -539,6 +539,22 @@ TEST(Warden, SurvivorsAreKilledOnlyWhereTheRuleSaysSo) {
     b.add().verdict.kill_survivors = wanted;
     b.run_until(710);
     EXPECT_EQ(std::ranges::count(b.log, "kill survivors pts/0"), wanted ? 1 : 0);
+    EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+  }
+}
+
+// mosh-server stays in the scope of the ssh login that started it.
+TEST(Warden, SurvivorsInAScopeWithAnotherSessionAreLeftAlone) {
+  for (const bool other_is_idle : {false, true}) {
+    Bench b;
+    auto& one = b.add(0);
+    one.verdict.kill_survivors = true;
+    one.session.scope = "5";
+    auto& neighbour = b.add(1);
+    neighbour.session.scope = "5";
+    if (!other_is_idle) neighbour.last_activity = at(690);
+    b.run_until(710);
+    EXPECT_EQ(std::ranges::count(b.log, "kill survivors pts/0"), other_is_idle ? 1 : 0);
     EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
   }
 }

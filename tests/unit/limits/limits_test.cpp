@@ -236,6 +236,37 @@ TEST_F(LimitsTest, ABrokenPolicyIsRefusedAndTheOldOneStays) {
   EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
 }
 
+TEST_F(LimitsTest, APolicyThatVanishesStaysInForce) {
+  const std::string file = dir_.file("etc/idlewarden/idlewarden.toml",
+                                     "mode = \"enforce\"\n[[rule]]\nlimit = \"10m\"\n");
+  const auto load_default = [&] { return Limits::load(Root(dir_.path()), kDefaultPolicyFile); };
+  auto limits = load_default();
+  ASSERT_TRUE(limits);
+  std::filesystem::rename(file, file + ".old");
+  const auto reloaded = limits->reload();
+  ASSERT_FALSE(reloaded);
+  EXPECT_THAT(reloaded.error().text(), HasSubstr("idlewarden.toml: is gone"));
+  EXPECT_EQ(limits->policy().mode, Mode::enforce);
+  EXPECT_EQ(limits->resolve(alice(), WallTime{}).limit, Seconds(600));
+  EXPECT_EQ(load_default()->policy().mode, Mode::audit) << "at the start there need be none";
+  std::filesystem::rename(file + ".old", file);
+  EXPECT_TRUE(limits->reload());
+}
+
+TEST_F(LimitsTest, ABrokenDropInTakesNothingFromTheOthers) {
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=15min\n");
+  const std::string broken = dir_.file("etc/systemd/logind.conf.d/99.conf", "[Login\n");
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(900)) << "as with logind itself";
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));
+  dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=30min\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(900)) << "what was known is kept";
+  std::filesystem::remove(broken);
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(1800));
+}
+
 TEST_F(LimitsTest, HostFilesAreReadAgainOnReloadOnly) {
   dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
   profile("TMOUT=900\n");
@@ -426,6 +457,16 @@ TEST_F(LimitsTest, UsersOwnFilesAreNotWatched) {
   limits.resolve(alice(), WallTime{});
   EXPECT_GT(limits.readings(), before);
   EXPECT_THAT(limits.files(), testing::Each(testing::Not(testing::HasSubstr("/home/alice/"))));
+}
+
+TEST_F(LimitsTest, WhatUsersOwnFilesNameIsNeitherWatchedNorComplainedOf) {
+  dir_.file("home/alice/.bash_profile", ". /srv/folder\n. /srv/alice\n");
+  dir_.file("srv/folder/x", "");
+  dir_.file("srv/alice", "TMOUT=60\n");
+  Limits limits = load();
+  limits.resolve(alice(), WallTime{});
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
+  EXPECT_THAT(limits.files(), testing::Each(testing::Not(testing::HasSubstr("/srv/"))));
 }
 
 TEST_F(LimitsTest, NamesEveryFileToWatch) {

@@ -313,6 +313,13 @@ TEST_F(Lint, SourcesThatContradictEachOther) {
   EXPECT_EQ(severity(found, "rule-looser-than-host"), "warning");
 }
 
+TEST_F(Lint, ARuleByTheClientsName) {
+  dir_.file(kPolicy,
+            "mode = \"enforce\"\n[[rule]]\nname = \"kiosk\"\nmatch = { hosts = [\"*.kiosk\"] }\n"
+            "limit = \"5m\"\n[[rule]]\nname = \"last\"\nlimit = \"10m\"\n");
+  EXPECT_THAT(ids(findings()), ElementsAre("rule-never-matches"));
+}
+
 TEST_F(Lint, Rules) {
   dir_.file(kPolicy,
             "mode = \"enforce\"\n[[rule]]\nname = \"first\"\nmatch = { groups = [\"dev\"] }\n"

@@ -274,10 +274,30 @@ TEST_F(ShellTimeout, UsersSourceOfSomebodyElsesFileIsOneOfTheirOwn) {
 TEST_F(ShellTimeout, ListsWhatItLookedAt) {
   debian();
   const ShellTimeouts timeouts = read();
-  for (const char* path : {"/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/profile.d",
-                           "/home/u/.bash_profile", "/home/u/.profile", "/etc/environment"}) {
+  for (const char* path :
+       {"/etc/profile", "/etc/bash.bashrc", "/etc/bashrc", "/etc/profile.d", "/etc/environment"}) {
     EXPECT_THAT(timeouts.files, ::testing::Contains(path));
   }
+  for (const char* path : {"/home/u/.bash_profile", "/home/u/.profile"}) {
+    EXPECT_THAT(timeouts.users_files, ::testing::Contains(path));
+  }
+}
+
+// Whoever may write a line there would have the daemon watch, and complain of, any path there is.
+TEST_F(ShellTimeout, WhatAUsersFileNamesIsNotTheSystems) {
+  file("/etc/profile", ". /etc/site\n");
+  file("/etc/site", "TMOUT=900\n");
+  file("/srv/taken/x", "");
+  file("/home/u/.bash_profile",
+       ". /srv/alice\n. /srv/taken\n. /etc/profile.d\nfor i in /opt/*.sh; do . $i; done\n");
+  const ShellTimeouts timeouts = read();
+  EXPECT_THAT(timeouts.files, ::testing::Contains("/etc/site"));
+  for (const char* path : {"/srv/alice", "/srv/taken", "/opt"}) {
+    EXPECT_THAT(timeouts.files, ::testing::Not(::testing::Contains(path)));
+    EXPECT_THAT(timeouts.users_files, ::testing::Contains(path));
+  }
+  EXPECT_EQ(timeouts.systems_problems, 0U);
+  EXPECT_THAT(timeouts.problems, ::testing::Not(IsEmpty())) << "a folder is no script";
 }
 
 }  // namespace

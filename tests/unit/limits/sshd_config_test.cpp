@@ -242,12 +242,16 @@ TEST_F(SshdConfigTest, AFileThatIncludesItselfIsRefused) {
 }
 
 TEST_F(SshdConfigTest, TooManyIncludesAreRefused) {
-  for (int i = 0; i < 64; ++i) tree_.file("/etc/ssh/d/" + std::to_string(i), "# empty\n");
-  EXPECT_THAT(refusal("Include d/*\n").what, HasSubstr("more than 64 files"));
+  for (int i = 0; i < 512; ++i) tree_.file("/etc/ssh/d/" + std::to_string(i), "# empty\n");
+  EXPECT_THAT(refusal("Include d/*\n").what, HasSubstr("more than 512 files"));
   tree_.file("/etc/ssh/a", "Include d/0 d/0 d/0 d/0 d/0 d/0 d/0 d/0 d/0 d/0 d/0\n");
   std::string many;
   for (int i = 0; i < 100; ++i) many += "Include a\n";
   EXPECT_THAT(refusal(many).what, HasSubstr("more than 1024"));
+  for (int i = 0; i < 9; ++i) {
+    tree_.file("/etc/ssh/e/" + std::to_string(i), std::string(1 << 20, '#'));
+  }
+  EXPECT_THAT(refusal("Include e/*\n").what, HasSubstr("more than 8 MiB"));
   tree_.file("/etc/ssh/big", std::string((1 << 20) + 1, '#'));
   EXPECT_THAT(refusal("Include big\n").where.file, "/etc/ssh/big");
 }

@@ -127,6 +127,19 @@ TEST_F(HostProcessTest, TheSameNumberInAnotherDevptsIsAnotherTerminal) {
   EXPECT_FALSE(*other);
 }
 
+// sshd's ChrootDirectory, with nothing but null and tty in its /dev: the half outside sees it.
+TEST_F(HostProcessTest, AJailWithoutADevptsHasItsTerminalAllTheSame) {
+  proc.file(kPrivileged, "root/dev/pts/3", "");
+  proc.link(kPrivileged, "fd/9", "/dev/ptmx");
+  proc.file(kPrivileged, "fdinfo/9", "pos:\t0\nflags:\t02\ntty-index:\t3\n");
+  struct stat st {};
+  ASSERT_EQ(::stat((proc.path() + "/5000011/root/dev/pts/3").c_str(), &st), 0);
+  const auto host = host_of(kHost, 3, static_cast<std::uint32_t>(st.st_dev));
+  ASSERT_TRUE(host) << host.error().text();
+  ASSERT_TRUE(*host);
+  EXPECT_EQ((*host)->pid, kPrivileged);
+}
+
 TEST_F(HostProcessTest, AProcessThatEndedMeanwhileIsAnErrorToTryAgain) {
   proc.end(kShell);
   const auto host = host_of(kTool, 3);
