@@ -6,7 +6,6 @@
 #include <time.h>
 
 namespace idlewarden {
-
 namespace {
 
 Nanoseconds read(clockid_t clock) {

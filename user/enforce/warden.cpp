@@ -77,6 +77,10 @@ struct Warden::Round {
   const Recheck& recheck;
   Step out;
 
+  // What of that session's, whose end was begun, another one that lives has a part in.
+  Ending::Shared shared_with_others(const SessionId& id, const Ending::Plan& plan,
+                                    const std::map<SessionId, Entry>& entries) const;
+
   void wake(BootTime at) { out.wake = std::min(out.wake.value_or(at), at); }
 
   Transition& say(Happened happened, const Observation& o, const Due& d, std::string detail = {}) {
@@ -351,9 +355,7 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
 void Warden::advance(const SessionId& id, Entry& entry, Round& round) {
   Ending& ending = *entry.ending;
   const Ending::Plan& plan = ending.plan();
-  const auto progress =
-      ending.advance(round.now, {.connection = connection_is_shared(id, entry, round),
-                                 .scope = scope_is_shared(id, entry, round)});
+  const auto progress = ending.advance(round.now, round.shared_with_others(id, plan, entries_));
   Transition t{.happened = Happened::terminated,
                .session = id,
                .cause = plan.cause,
@@ -377,38 +379,32 @@ void Warden::advance(const SessionId& id, Entry& entry, Round& round) {
   if (const auto wake = ending.wake()) round.wake(*wake);
 }
 
-bool Warden::connection_is_shared(const SessionId& id, const Entry& entry,
-                                  const Round& round) const {
-  const Ending::Plan& plan = entry.ending->plan();
-  if (plan.host == 0) return false;
+Ending::Shared Warden::Round::shared_with_others(const SessionId& id, const Ending::Plan& plan,
+                                                 const std::map<SessionId, Entry>& entries) const {
+  Ending::Shared shared;
+  const bool scope_matters = plan.kill_survivors && !plan.scope.empty();
+  if (plan.host == 0 && !scope_matters) return shared;
   // The connection itself, once nothing runs on it, and a leader that has lost its tty meanwhile
   // are no others.
   const auto same = [&](const SessionId& other) {
     const bool bare = other.tty == 0 && other.leader == plan.host;
     return bare || (other.leader == id.leader && other.start == id.start);
   };
-  for (const auto& [other, e] : entries_) {
-    if (same(other) || !e.ending || e.ending->leader_gone()) continue;
-    if (e.ending->plan().host == plan.host) return true;
+  for (const auto& [other, e] : entries) {
+    if (plan.host == 0 || same(other) || !e.ending || e.ending->leader_gone()) continue;
+    shared.connection = shared.connection || e.ending->plan().host == plan.host;
   }
-  return std::ranges::any_of(round.all, [&](const Observation& o) {
-    if (!o.session || same(o.session->id) || o.session->host != plan.host) return false;
-    const auto it = entries_.find(o.session->id);
-    return it == entries_.end() || (it->second.state != State::ended && !it->second.ending);
-  });
-}
-
-bool Warden::scope_is_shared(const SessionId& id, const Entry& entry, const Round& round) const {
-  const Ending::Plan& plan = entry.ending->plan();
-  if (plan.scope.empty()) return false;
-  return std::ranges::any_of(round.all, [&](const Observation& o) {
-    if (!o.session || o.session->scope != plan.scope) return false;
-    const SessionId& other = o.session->id;
-    const bool its_connection = other.tty == 0 && other.leader == plan.host;
-    if (its_connection || (other.leader == id.leader && other.start == id.start)) return false;
-    const auto it = entries_.find(other);
-    return it == entries_.end() || (it->second.state != State::ended && !it->second.ending);
-  });
+  for (const Observation& o : all) {
+    if (!o.session || same(o.session->id)) continue;
+    const bool connection = plan.host != 0 && o.session->host == plan.host;
+    const bool scope = scope_matters && o.session->scope == plan.scope;
+    if (!connection && !scope) continue;
+    const auto it = entries.find(o.session->id);
+    if (it != entries.end() && (it->second.state == State::ended || it->second.ending)) continue;
+    shared.connection = shared.connection || connection;
+    shared.scope = shared.scope || scope;
+  }
+  return shared;
 }
 
 }  // namespace idlewarden

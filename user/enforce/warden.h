@@ -154,8 +154,6 @@ class Warden {
   void fail(Entry& entry, const Observation& o, const Due& d, const Error& why, Round& round);
   void advance(const SessionId& id, Entry& entry, Round& round);
   bool untouchable(const Observation& o) const;
-  bool connection_is_shared(const SessionId& id, const Entry& entry, const Round& round) const;
-  bool scope_is_shared(const SessionId& id, const Entry& entry, const Round& round) const;
   bool cap_reached() const;
 
   std::map<SessionId, Entry> entries_;

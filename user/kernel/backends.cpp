@@ -88,8 +88,8 @@ Source with_pins(Source proven, const KernelOptions& options, const Clock& clock
 
 constexpr const char* kConsoles =
     "Consoles and serial lines have no pty: input there is known to the scan only. A terminal's "
-    "own "
-    "replies count as input there, and so does TIOCSTI, with which a program can type by itself.";
+    "own replies count as input there, and so does TIOCSTI, with which a program can type by "
+    "itself.";
 
 std::vector<std::string> blind_spots_of(Backend backend) {
   switch (backend) {

@@ -208,6 +208,12 @@ class MonitorTest : public testing::Test {
     clock_.set(at(seconds_after_start));
     due_ = monitor().tick();
   }
+  void expect_its_end_between(double not_yet, double by_then) {
+    tick_at(not_yet);
+    EXPECT_EQ(terminator_.hung_up, 0);
+    tick_at(by_then);
+    EXPECT_EQ(terminator_.hung_up, 1);
+  }
   int count(EventType type) const {
     return static_cast<int>(std::ranges::count(events_, type, &Event::type));
   }
@@ -232,10 +238,7 @@ TEST_F(MonitorTest, ASessionThatWasThereBeforeStartsItsClockWhenItIsFound) {
   log_in(kStart - Seconds(5000));
   tick_at(0);
   ASSERT_EQ(count(EventType::session_started), 1);
-  tick_at(9.9);
-  EXPECT_EQ(terminator_.hung_up, 0);
-  tick_at(10);
-  EXPECT_EQ(terminator_.hung_up, 1);
+  expect_its_end_between(9.9, 10);
 }
 
 TEST_F(MonitorTest, WhatTheKernelKeptOverARestartIsItsIdleTime) {
@@ -243,40 +246,28 @@ TEST_F(MonitorTest, WhatTheKernelKeptOverARestartIsItsIdleTime) {
   source_.seen.last_input = kStart - Seconds(9);
   source_.seen.since = kStart - Seconds(4000);
   tick_at(0);
-  tick_at(0.9);
-  EXPECT_EQ(terminator_.hung_up, 0);
-  tick_at(1);
-  EXPECT_EQ(terminator_.hung_up, 1);
+  expect_its_end_between(0.9, 1);
 }
 
 TEST_F(MonitorTest, WithoutInputItIsIdleSinceTheKernelWatchesIt) {
   log_in(kStart - Seconds(5000), false);
   source_.seen.since = kStart - Seconds(8);
   tick_at(0);
-  tick_at(1.9);
-  EXPECT_EQ(terminator_.hung_up, 0);
-  tick_at(2);
-  EXPECT_EQ(terminator_.hung_up, 1);
+  expect_its_end_between(1.9, 2);
 }
 
 TEST_F(MonitorTest, AFreshUntouchedSessionIsCountedFromItsOwnStart) {
   tick_at(0);
   log_in(kStart + Nanoseconds(500'000'000));
   tick_at(2);
-  tick_at(10.4);
-  EXPECT_EQ(terminator_.hung_up, 0);
-  tick_at(10.5);
-  EXPECT_EQ(terminator_.hung_up, 1);
+  expect_its_end_between(10.4, 10.5);
 }
 
 TEST_F(MonitorTest, AFreshSessionThatWasTypedInIsCountedFromWhenItWasFound) {
   tick_at(0);
   log_in(kStart + Nanoseconds(500'000'000), false);
   tick_at(2);
-  tick_at(11.9);
-  EXPECT_EQ(terminator_.hung_up, 0);
-  tick_at(12);
-  EXPECT_EQ(terminator_.hung_up, 1);
+  expect_its_end_between(11.9, 12);
 }
 
 TEST_F(MonitorTest, InputMovesTheDeadline) {
