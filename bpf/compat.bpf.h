@@ -11,16 +11,17 @@ struct tty_struct___flat {
 	struct pid *pgrp;
 } __attribute__((preserve_access_index));
 
-/* "tty: cumulate and document tty_struct::ctrl* members" (5.14) moved pgrp into tty->ctrl. */
+/* "tty: cumulate and document tty_struct::ctrl* members" (5.14) moved pgrp into tty->ctrl. `tty`
+ * is one that the verifier knows the type of. */
 static __always_inline __u32 foreground_pgrp(struct tty_struct *tty)
 {
 	struct tty_struct___flat *flat = (void *)tty;
 	struct pid *pgrp;
 
 	if (bpf_core_field_exists(flat->pgrp))
-		pgrp = BPF_CORE_READ(flat, pgrp);
+		pgrp = flat->pgrp;
 	else
-		pgrp = BPF_CORE_READ(tty, ctrl.pgrp);
+		pgrp = tty->ctrl.pgrp;
 	return pgrp ? BPF_CORE_READ(pgrp, numbers[0].nr) : 0;
 }
 

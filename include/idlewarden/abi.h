@@ -49,13 +49,17 @@ struct idlewarden_activity {
 };
 IDLEWARDEN_ASSERT(sizeof(struct idlewarden_activity) == 64, "one cache line");
 
+#define IDLEWARDEN_RECORDS_OUTPUT  1 /* last_output_ns */
+#define IDLEWARDEN_RECORDS_REPLIES 2 /* a terminal's replies, as input */
+
 /* What the pinned state is, and whether the overflow map is worth a look. */
 struct idlewarden_meta {
 	__u64 magic;
 	__u32 abi;
 	__u32 record_size;
 	__u32 overflow_entries;
-	__u32 reserved[11];
+	__u32 recorded; /* IDLEWARDEN_RECORDS_*: what the records were asked to tell beyond keys */
+	__u32 reserved[10];
 };
 IDLEWARDEN_ASSERT(sizeof(struct idlewarden_meta) == 64, "one cache line");
 

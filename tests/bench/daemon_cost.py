@@ -8,19 +8,21 @@ import time
 
 import sessions as made
 
-# Nobody's time is up while the costs are taken, but for u0, who is there to be noticed.
+# Nobody's time is up while the costs are taken; later u0 has 3 s, to be noticed.
 POLICY = """mode = "audit"
 [sessions]
 hosts = ["{host}"]
 [[rule]]
 name = "soon"
 match = {{ users = ["u0"] }}
-limit = "3s"
+limit = "1h"
 [[rule]]
 name = "rest"
 limit = "derived"
 """
 SETTLE = 5
+STATES = {"idle": "all idle", "one_percent_types": "1 % type",
+          "all_type": "all type twice a second"}
 GOALS = {"rss_mb": 40, "cpu_percent": 1.0, "table_ms": 50, "scrape_ms": 100}
 
 
@@ -89,6 +91,10 @@ def login_to_listed(hosts, daemon, times):
 
 def key_to_resumed(hosts, daemon, times):
     """Session 0 is over its limit, is typed in, and is said to be in use again."""
+    policy = daemon.place / "policy.toml"
+    known = size(daemon)
+    policy.write_text(policy.read_text().replace('"1h"', '"3s"'))
+    wait_for_event(daemon, known, "config_reloaded")
     took = []
     for _ in range(times):
         known = size(daemon)
@@ -128,8 +134,7 @@ def show(row):
     memory = row["memory_kb_at_last"]
     print(f"  {row['sessions']} sessions ({row['backend']}): ready after {row['ready_seconds']:.2f} s, full table after {row['full_table_seconds']:.2f} s; "
           f"RSS {row['memory_kb']['rss'] / 1024:.1f} MB, peak {memory['peak'] / 1024:.1f} MB")
-    for name, text in (("idle", "all idle"), ("one_percent_types", "1 % type"),
-                       ("all_type", "all type twice a second")):
+    for name, text in STATES.items():
         load = row[name]
         print(f"    {text:24} {load['cpu_seconds_per_minute']:7.3f} s of CPU a minute "
               f"({load['cpu_percent']:.3f} %), {load['wakeups_per_minute']} wakeups a minute, "
@@ -162,7 +167,7 @@ def measure(build, counts, seconds, backend):
               f"{result['exponents']['turn']}, until the table is full {result['exponents']['full_table']}")
     most = max(rows, key=lambda row: row["sessions"])
     got = {"rss_mb": round(most["memory_kb"]["rss"] / 1024, 1),
-           "cpu_percent": most["idle"]["cpu_percent"],
+           "cpu_percent": max(most[state]["cpu_percent"] for state in STATES),
            "table_ms": most["idle"]["cpu_ms_per_scan"], "scrape_ms": most["scrape_ms"]}
     result["got"] = got
     result["met"] = all(got[name] <= goal for name, goal in GOALS.items())

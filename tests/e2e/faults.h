@@ -31,7 +31,9 @@ std::vector<std::string> of_shard(const std::vector<std::string>& kinds, int sha
 std::string complaints(const std::string& log);
 // The reasons in idlewarden_degraded{reason}.
 std::vector<std::string> degraded(const MonitorProcess& monitor);
-// Why such a call may fail once without a word, if it may.
+// Why such a call may fail once without a word, if it may. Of any other kind a test says that a
+// fault was silent only when it was so twice: which of several calls of one kind is hit differs
+// from run to run, and with it who has to say so.
 std::optional<std::string> needs_no_word(const std::string& kind, bool at_start = false);
 
 std::string joined(const std::vector<std::string>& words);

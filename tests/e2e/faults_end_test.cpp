@@ -167,8 +167,6 @@ TEST_P(FaultsWhileItEnds, EachCallFailsOnce) {
   EXPECT_GE(fired_, static_cast<int>(all.size()) * 3 / 4);
   RecordProperty("cases", static_cast<int>(all.size()));
   RecordProperty("fired", fired_);
-  // Which of several calls of one kind is hit differs from run to run, and with it who has to say
-  // so: silent is what is silent twice.
   silence_.clear();
   play(std::exchange(silent_, {}));
   EXPECT_EQ(silence_, "");

@@ -56,8 +56,6 @@ class FaultsWhileItRuns : public testing::TestWithParam<int> {
     return reasons;
   }
 
-  // Which of several calls of one kind is hit differs from run to run, and with it who has to say
-  // so: silent is what is silent twice.
   void fail_once(MonitorProcess& monitor, const std::string& kind, bool again = false) {
     const std::size_t said_before = complaints(monitor.log()).size();
     ledger.arm(kind);

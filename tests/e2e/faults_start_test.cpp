@@ -81,8 +81,6 @@ class FaultsAtStart : public testing::TestWithParam<int> {
     }
   }
 
-  // Which of several calls of one kind is hit differs from run to run, and with it who has to say
-  // so: silent is what is silent twice.
   void expect_well(Trial& trial, bool again = false) {
     const MonitorProcess& monitor = *trial.monitor;
     const std::string& kind = trial.kind;

@@ -248,6 +248,36 @@ UniqueFd connect_to(int port) {
   return fd;
 }
 
+// That there is nothing but the connection is certain after seconds only: they are idle time too.
+TEST_F(NoPty, ATunnelIsIdleSinceItsLastByte) {
+  SshServer calm{""};
+  calm.authorize(account);
+  const LoopbackListener far;
+  const int near = free_port();
+  std::vector<std::string> tunnel{"ssh", "-N"};
+  const auto options = calm.client_options();
+  tunnel.insert(tunnel.end(), options.begin(), options.end());
+  tunnel.insert(tunnel.end(),
+                {"-L", std::to_string(near) + ":127.0.0.1:" + std::to_string(far.port), host()});
+  MonitorOptions watched = watching(kAudit);
+  watched.only_host_pids = {calm.pid()};
+  MonitorProcess monitor(watched);
+  PipedProcess client(tunnel);
+  const auto before = std::chrono::steady_clock::now();
+  const UniqueFd through = connect_to(near);
+  ASSERT_TRUE(through);
+  std::this_thread::sleep_for(500ms);  // of a busy host, to tell the server of it
+  const auto after = std::chrono::steady_clock::now();
+  const Json tunnelled = session(monitor, "");
+  ASSERT_FALSE(tunnelled.is_null()) << monitor.log();
+  const double least = to_seconds(std::chrono::steady_clock::now() - after);
+  const Json asked = monitor.sessions()["sessions"].at(0);
+  EXPECT_GE(asked["idle_seconds"].get<double>(), least) << asked;
+  EXPECT_LE(asked["idle_seconds"].get<double>(),
+            to_seconds(std::chrono::steady_clock::now() - before))
+      << asked;
+}
+
 TEST_F(NoPty, ATunnelIsASession) {
   const LoopbackListener far;  // at the other end of the tunnels
   const int near_used = free_port();

@@ -107,6 +107,32 @@ TEST_P(Identity, ANumberThatIsUsedAgainBeforeItsSessionIsForgotten) {
   EXPECT_EQ(seen(fresh).inputs, before.inputs + 1);
 }
 
+TEST_P(Identity, AnAddressThatIsUsedAgainBeforeItsSessionIsForgotten) {
+  open();
+  if (!ready()) return;
+  // Both of the tty that is gone and of the one that has its address now the record is in the
+  // overflow map.
+  const PtySession one = session(other_devpts());
+  const PtySession two = session(other_devpts());
+  Tty gone = tty_of(two);
+  gone.index = 1U << 20;
+  source().unwatch(tty_of(two));
+  ASSERT_TRUE(source().watch(gone));
+  watch(two);
+  source().unwatch(gone);
+  two.type("x");
+  EXPECT_EQ(seen(two).inputs, 1U);
+  // And in the array, with the number as well.
+  gone = tty_of(one);
+  ++gone.devpts_dev;
+  source().unwatch(tty_of(one));
+  ASSERT_TRUE(source().watch(gone));
+  watch(one);
+  source().unwatch(gone);
+  one.type("x");
+  EXPECT_EQ(seen(one).inputs, 1U);
+}
+
 TEST_P(Identity, AnotherLeaderOnTheSamePty) {
   open();
   if (!ready()) return;

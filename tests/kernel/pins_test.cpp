@@ -215,6 +215,25 @@ TEST_P(Pins, AnotherAbiIsRemoved) {
   EXPECT_EQ(seen(s).inputs, 1U);
 }
 
+// What was not recorded would pass for idleness.
+TEST_P(Pins, RecordsOfLessThanIsAskedForAreRemoved) {
+  for (const KernelOptions& more :
+       {KernelOptions{.record_output = true, .pin_dir = dir_},
+        KernelOptions{.ignore_terminal_replies = false, .pin_dir = dir_}}) {
+    open_pinned();
+    if (!pinned()) return;
+    close();
+    open(more);
+    ASSERT_TRUE(ready());
+    EXPECT_FALSE(opened_.state_kept);
+    EXPECT_THAT(opened_.warnings, ElementsAre(HasSubstr("less than the policy counts")));
+    close();
+    open_pinned();
+    EXPECT_TRUE(opened_.state_kept) << "more than is asked for is enough";
+    close();
+  }
+}
+
 TEST_P(Pins, ForeignPinsAreRemoved) {
   std::filesystem::create_directories(dir_);
   const UniqueFd foreign(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/ssh.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -56,9 +57,19 @@ SshServer::SshServer(const std::string& settings, const std::string& sshd,
                                "/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nStrictModes no\n"
                                "LogLevel VERBOSE\nSubsystem sftp internal-sftp\n" +
                                settings + "\n");
-  std::vector<std::string> argv = within;
-  argv.insert(argv.end(), {sshd, "-D", "-e", "-f", config_file()});
-  process_ = std::make_unique<Process>(argv, dir_.path() + "/log");
+  argv_ = within;
+  argv_.insert(argv_.end(), {sshd, "-D", "-e", "-f", config_file()});
+  start();
+}
+
+void SshServer::restart_listener() {
+  process_->signal(SIGKILL);
+  process_->wait(patience(5s));
+  start();
+}
+
+void SshServer::start() {
+  process_ = std::make_unique<Process>(argv_, dir_.path() + "/log");
   const auto until = std::chrono::steady_clock::now() + patience(20s);
   while (!is_listening(port_)) {
     if (!process_->running() || std::chrono::steady_clock::now() > until) {

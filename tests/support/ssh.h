@@ -40,13 +40,17 @@ class SshServer {
   std::string config_file() const { return dir_.path() + "/sshd_config"; }
   std::string log() const;
   void authorize(const Account& account) const;  // lets the clients' key in
+  void restart_listener();                       // alone: who is logged in stays
   std::vector<std::string> client_options() const;
   std::vector<std::string> client(const Account& account,
                                   const std::vector<std::string>& options = {}) const;
 
  private:
+  void start();
+
   TempDir dir_;
   int port_ = 0;
+  std::vector<std::string> argv_;
   std::unique_ptr<Process> process_;
 };
 

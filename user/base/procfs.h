@@ -22,8 +22,9 @@ struct ProcStat {
   pid_t parent = 0;
   pid_t pgrp = 0;
   pid_t session = 0;
-  std::uint32_t tty_nr = 0;       // as new_encode_dev() packs it; 0: none
-  pid_t foreground_pgrp = -1;     // of the controlling tty; -1: none
+  std::uint32_t tty_nr = 0;           // as new_encode_dev() packs it; 0: none
+  pid_t foreground_pgrp = -1;         // of the controlling tty; -1: none
+  std::uint64_t children_faults = 0;  // cminflt: of the children that it has waited for
   std::uint64_t start_ticks = 0;  // since boot (CLOCK_BOOTTIME), in units of sysconf(_SC_CLK_TCK)
 };
 
@@ -41,6 +42,8 @@ class Procfs {
   const std::string& directory() const noexcept { return directory_; }
   std::string path(pid_t pid, const std::string& entry) const;
 
+  // Of all processes, as they were found one after the other.
+  Result<std::vector<pid_t>> processes() const;
   // A file of no process: "tty/drivers".
   Result<std::string> read(const std::string& entry) const;
   Result<ProcStat> stat(pid_t pid) const;

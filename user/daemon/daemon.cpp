@@ -41,6 +41,7 @@ constexpr std::chrono::milliseconds kLogindPatience{500};
 // For events that still wait for the hook when the daemon stops.
 constexpr std::chrono::milliseconds kHookPatience{3000};
 constexpr Seconds kReloadAgain{5};
+constexpr int kLargeBlock = 1 << 20;
 
 // What to do about a refusal of the kernel that has nothing to do with what was asked of it.
 const char* advice(int code) {
@@ -182,6 +183,10 @@ class Daemon {
 
 std::expected<void, StartFailure> Daemon::start() {
   ::mallopt(M_ARENA_MAX, 2);  // short threads are many, and each would leave memory behind
+  // Fixed, since what is mapped for the kernel's types at the start would raise both for good, and
+  // what a scan or a scrape of thousands of sessions takes for a moment would stay.
+  ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+  ::mallopt(M_TRIM_THRESHOLD, kLargeBlock);
   if (const auto kept = keep_only_needed_capabilities(); !kept) return cannot_start(kept.error());
   if (const auto opened = open_policy(); !opened) return opened;
   // Signals are blocked before the servers' threads exist, so that all of them inherit it.

@@ -22,9 +22,11 @@ constexpr Nanoseconds kEagerFor = Seconds(2);
 constexpr Nanoseconds kScanEager = std::chrono::milliseconds(250);
 // Between two scans of which somebody else chooses the moment.
 constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
-// Scans may take at most this part of a CPU, and this one while they are eager: where they are dear
-// they are made less often, and whoever makes ptys in a loop gains nothing by it.
+// Scans may take at most this part of a CPU: where they are dear they are made less often, and
+// whoever makes ptys in a loop gains nothing by it. Without a hook they are how input is known, so
+// each second that they are apart is one by which an end may be late.
 constexpr int kScanShare = 1000;
+constexpr int kScanShareOfSampler = 200;
 constexpr int kEagerShare = 100;
 // How often `hours` of the rules are looked at again, and for so many sessions the groups: on most
 // hosts for all of them, and a bounded cost on the others.
@@ -67,8 +69,8 @@ Monitor::Monitor(Parts parts) : parts_(std::move(parts)), input_(parts_.source, 
 
 Nanoseconds Monitor::scan_interval(BootTime now) const {
   const bool sampled = parts_.source.backend() == Backend::sampler;
-  const Nanoseconds usual =
-      std::max(sampled ? kScanOfSampler : kScanWithHook, scan_cost_ * kScanShare);
+  const Nanoseconds usual = sampled ? std::max(kScanOfSampler, scan_cost_ * kScanShareOfSampler)
+                                    : std::max(kScanWithHook, scan_cost_ * kScanShare);
   return now < eager_until_ ? std::min(usual, std::max(kScanEager, scan_cost_ * kEagerShare))
                             : usual;
 }
@@ -245,7 +247,8 @@ void Monitor::admit(const std::vector<SessionId>& started) {
     const bool untouched = never_typed_in.contains(id);
     // State that was kept over a restart knows better than the scan that found it.
     const InputSeen seen = input_.seen(*session);
-    const BootTime since = seen.since.value_or(now);
+    BootTime since = seen.since.value_or(now);
+    if (!session->has_tty()) since = std::max(since, session->clock_start);
     watched.clock_floor =
         std::max(session->id.start, untouched ? std::min(session->clock_start, since)
                                               : seen.last_input.value_or(since));
@@ -282,9 +285,11 @@ void Monitor::dismiss() {
     Event event = event_about(EventType::session_ended, session, *entry->second.verdict);
     event.idle_seconds.reset();
     parts_.emit(event);
-    // The tty's record may already belong to a newer session on the same address.
+    // The tty's record may already belong to a newer session on the same tty.
     const bool reused = std::ranges::any_of(watched_, [&](const auto& other) {
-      return session.has_tty() && other.first != session.id && other.first.tty == session.id.tty;
+      if (!session.has_tty() || other.first.tty != session.id.tty) return false;
+      const Session* newer = parts_.table.find(other.first);
+      return newer != nullptr && newer->tty == session.tty;
     });
     if (!reused) input_.unwatch(session);
     parts_.limits.forget(session);

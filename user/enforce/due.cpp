@@ -39,7 +39,8 @@ std::optional<Due> due(const Observation& o, BootTime now) {
     first = due_by(Cause::idle, *limit, active_at(o, now), warn);
   }
   if (v.max_session && v.max_session->count() > 0) {
-    const Due whole = due_by(Cause::max_session, *v.max_session, o.session->id.start, warn);
+    const BootTime login = std::max(o.session->login, o.session->id.start);
+    const Due whole = due_by(Cause::max_session, *v.max_session, login, warn);
     if (!first || whole.at < first->at) first = whole;
   }
   return first;

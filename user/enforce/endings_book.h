@@ -5,8 +5,8 @@
 //
 // An entry is written before the hang-up and struck after the end was reported. So nothing that was
 // begun is forgotten. A daemon that dies exactly between the report and the strike leaves an entry
-// of which the events file, if there is one, knows already; in the journal and on stderr the next
-// one reports the same end once more, which is better than never.
+// of which the journal and the events file know already (Reporter::has_told()); a log that is
+// neither has the same end twice, which is better than never.
 //
 // An entry is worth something only while the machine runs (pids and start times are of one boot):
 // the folder belongs on a tmpfs, and each write is quick there. A book that cannot be written keeps

@@ -20,17 +20,22 @@ std::unexpected<Error> gone(const Session& session) {
   return std::unexpected(std::move(error));
 }
 
-bool is_tty_of(const struct stat& st, const Session& session) {
+bool is_tty_of(const struct statx& st, const Session& session) {
   const Tty& tty = session.tty;
-  return S_ISCHR(st.st_mode) && st.st_rdev == ::makedev(tty.major, tty.minor) &&
-         (!tty.is_pts() || st.st_dev == tty.devpts_dev);
+  return S_ISCHR(st.stx_mode) && st.stx_rdev_major == tty.major && st.stx_rdev_minor == tty.minor &&
+         (!tty.is_pts() || ::makedev(st.stx_dev_major, st.stx_dev_minor) == tty.devpts_dev);
 }
 
 // An O_PATH descriptor, which opens no device, of the tty if that is what the path leads to.
 UniqueFd find(const std::string& path, const Session& session) {
   UniqueFd fd(::open(path.c_str(), O_PATH | O_CLOEXEC));
-  struct stat st {};
-  if (!fd || ::fstat(fd.get(), &st) != 0 || !is_tty_of(st, session)) return {};
+  struct statx st {};
+  // As the kernel has it: a user's descriptor may be of a file system that does not answer.
+  if (!fd ||
+      ::statx(fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &st) != 0 ||
+      !is_tty_of(st, session)) {
+    return {};
+  }
   return fd;
 }
 

@@ -334,14 +334,16 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
                    Round& round) {
   const BootTime end = ends_at(d, entry.warned_at);
   entry.hang_up_at.reset();
-  const Ending::Plan plan{.cause = d.cause,
-                          .limit = d.limit,
-                          .idle = idle_time(o, round.now),
-                          .deadline = end,
-                          .grace = o.verdict->grace,
-                          .kill_survivors = o.verdict->kill_survivors,
-                          .host = o.session->host,
-                          .scope = o.session->scope};
+  const Ending::Plan plan{
+      .cause = d.cause,
+      .limit = d.limit,
+      .idle = idle_time(o, round.now),
+      .deadline = end,
+      .grace = o.verdict->grace,
+      // A container's login has no scope of its own.
+      .kill_survivors = o.verdict->kill_survivors && o.session->container.empty(),
+      .host = o.session->host,
+      .scope = o.session->scope};
   if (book_ != nullptr) book_->enter({*o.session, *o.verdict, plan, round.now});
   if (const auto done = grip->hang_up(); !done) {
     told(o.session->id);

@@ -67,7 +67,7 @@ std::string_view to_string(Cause cause);
 struct Due {
   Cause cause = Cause::idle;
   Seconds limit{0};
-  BootTime since{};     // idle: the last activity; max_session: the leader's start
+  BootTime since{};     // idle: the last activity; max_session: the login
   BootTime at{};        // since + limit
   Nanoseconds warn{0};  // before `at`; at most half of the limit; none without a tty
 

@@ -22,13 +22,18 @@ constexpr std::array kAll{Backend::fentry, Backend::kprobe, Backend::sampler, Ba
 
 using Source = std::unique_ptr<KernelSource>;
 
+std::uint32_t recorded_by(const KernelOptions& options) {
+  return (options.record_output ? IDLEWARDEN_RECORDS_OUTPUT : 0U) |
+         (options.ignore_terminal_replies ? 0U : IDLEWARDEN_RECORDS_REPLIES);
+}
+
 Result<Source> make_source(Backend backend, const KernelOptions& options, const Clock& clock,
                            const KeptMaps* kept, std::optional<PinDir> pins) {
   auto object = BpfObject::load(backend, options, kept);
   if (!object) return std::unexpected(object.error());
-  auto records =
-      Records::open(bpf_map__fd(object->activity()), bpf_map__max_entries(object->activity()),
-                    bpf_map__fd(object->overflow()), bpf_map__fd(object->meta()));
+  auto records = Records::open(
+      bpf_map__fd(object->activity()), bpf_map__max_entries(object->activity()),
+      bpf_map__fd(object->overflow()), bpf_map__fd(object->meta()), recorded_by(options));
   if (!records) return std::unexpected(records.error());
   if (kept != nullptr) {
     const auto rows = object->leaders();
@@ -75,7 +80,7 @@ Source with_pins(Source proven, const KernelOptions& options, const Clock& clock
     if (const auto cleared = pins->clear(); !cleared) not_pinned(cleared.error());
     return proven;
   }
-  const auto kept = pins->take_over(opened.warnings);
+  const auto kept = pins->take_over(recorded_by(options), opened.warnings);
   auto pinned =
       make_source(proven->backend(), options, clock, kept ? &*kept : nullptr, std::move(*pins));
   if (!pinned) {

@@ -22,6 +22,13 @@ std::int64_t beyond(std::uint64_t all, std::uint64_t own) {
   return static_cast<std::int64_t>(all - own);
 }
 
+std::int64_t input_of(const ConnectionBytes& bytes) {
+  return beyond(bytes.written, bytes.given);
+}
+std::int64_t output_of(const ConnectionBytes& bytes) {
+  return beyond(bytes.read, bytes.taken);
+}
+
 bool is_gone(const Error& error) {
   return error.code == ENOENT || error.code == ESRCH;
 }
@@ -76,9 +83,8 @@ Result<void> ConnectionMeter::measure(const ConnectionEnd& end, Entry& entry) {
     if (bytes->socket != entry.socket) {
       return fail("a host process has another connection than when it was found");
     }
-    const std::int64_t in = beyond(bytes->written, bytes->given);
-    note(entry, in, beyond(bytes->read, bytes->taken));
-    if (in == entry.in) return {};
+    note(entry, *bytes);
+    if (input_of(*bytes) == entry.in) return {};
   }
   return fail_errno("its process is busy writing", EAGAIN);
 }
@@ -86,23 +92,27 @@ Result<void> ConnectionMeter::measure(const ConnectionEnd& end, Entry& entry) {
 void ConnectionMeter::begin(Entry& entry, const ConnectionBytes& bytes) const {
   const BootTime now = clock_.now();
   entry.socket = bytes.socket;
-  entry.in = beyond(bytes.written, bytes.given);
-  entry.out = beyond(bytes.read, bytes.taken);
+  entry.in = input_of(bytes);
+  entry.out = output_of(bytes);
+  entry.children = bytes.children;
   entry.rate_since = now;
   entry.rate_from = entry.out;
-  entry.seen.since = now;
+  entry.seen.since = now - bytes.quiet;
   // What came while it could not be measured was not seen.
   if (entry.failed) entry.seen.last_input = now;
 }
 
-void ConnectionMeter::note(Entry& entry, std::int64_t in, std::int64_t out) const {
+void ConnectionMeter::note(Entry& entry, const ConnectionBytes& bytes) const {
+  const std::int64_t in = input_of(bytes);
+  const std::int64_t out = output_of(bytes);
   const BootTime now = clock_.now();
   const auto active = [&] {
     entry.seen.last_input = now;
     ++entry.seen.inputs;
   };
-  if (in > entry.in) {
-    entry.in = in;
+  if (in > entry.in || bytes.children != entry.children) {
+    entry.in = std::max(entry.in, in);
+    entry.children = bytes.children;
     active();
   }
   if (out > entry.out) {

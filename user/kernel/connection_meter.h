@@ -11,6 +11,9 @@
 // write has ended). So more than ever before is input; less is a look in the middle of a write, is
 // repeated, and as long as it stays less nothing is known, which is never idle.
 //
+// A command without input, which a client runs on a connection that it holds open, is none of those
+// bytes: that a child of the process has ended counts too.
+//
 // The other way round, output = bytes read - bytes taken from the connection, is what a program
 // said or a file that is downloaded. It counts as a transfer, and so as input, from 1 KiB/s on.
 //
@@ -48,7 +51,8 @@ class ConnectionMeter {
   void sample(const ConnectionEnd& end);
   // As of the last sample: last_input is when the sample was made that noticed it, and `inputs`
   // counts those samples. While a connection cannot be measured its last input is now, and what
-  // could not be measured from the start had its last when it first could. Empty if it is not
+  // could not be measured from the start had its last when it first could. `since` is when the last
+  // byte had gone over it, whoever sent it, before it was looked at first. Empty if it is not
   // watched.
   InputSeen input(const ConnectionEnd& end) const;
 
@@ -64,6 +68,7 @@ class ConnectionMeter {
     // The most that was ever found.
     std::int64_t in = 0;
     std::int64_t out = 0;
+    std::uint64_t children = 0;
     // Since when the present transfer rate is measured, and what `out` was then.
     BootTime rate_since{};
     std::int64_t rate_from = 0;
@@ -75,7 +80,7 @@ class ConnectionMeter {
   void sample(const ConnectionEnd& end, Entry& entry);
   Result<void> measure(const ConnectionEnd& end, Entry& entry);
   void begin(Entry& entry, const ConnectionBytes& bytes) const;
-  void note(Entry& entry, std::int64_t in, std::int64_t out) const;
+  void note(Entry& entry, const ConnectionBytes& bytes) const;
 
   ConnectionProbe& probe_;
   const Clock& clock_;

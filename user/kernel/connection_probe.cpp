@@ -9,7 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <utility>
 
@@ -18,6 +20,10 @@
 
 namespace idlewarden {
 namespace {
+
+// tcp_info counts in ticks of the kernel, which are 10 ms at the most (CONFIG_HZ=100). They stand
+// still while the machine sleeps.
+constexpr Nanoseconds kTick = std::chrono::milliseconds(10);
 
 template <class Value>
 bool ask(const UniqueFd& fd, int level, int name, Value& value,
@@ -44,6 +50,9 @@ Result<void> count(const UniqueFd& socket, ConnectionBytes& bytes) {
       !ask(socket, SOL_SOCKET, SO_COOKIE, bytes.socket)) {
     return fail_errno("cannot ask a socket for its counters");
   }
+  const std::chrono::milliseconds since_data(
+      std::min(info.tcpi_last_data_recv, info.tcpi_last_data_sent));
+  bytes.quiet = std::max(Nanoseconds(since_data) - kTick, Nanoseconds(0));
   bytes.given = info.tcpi_bytes_acked + static_cast<std::uint32_t>(unacknowledged);
   bytes.taken = info.tcpi_bytes_received - static_cast<std::uint32_t>(unread);
   return {};
@@ -59,13 +68,16 @@ class SystemProbe final : public ConnectionProbe {
     if (!process) return fail_errno("cannot open a host process");
     const auto io = procfs_.io(end.pid);
     if (!io) return unreadable(io.error());
+    const auto stat = procfs_.stat(end.pid);
+    if (!stat) return unreadable(stat.error());
     // The process behind the descriptor still has files, so the pid was its own until now.
     const UniqueFd socket(::pidfd_getfd(process.get(), end.socket, 0));
     if (!socket) {
       return fail_errno("cannot borrow the socket of a host process",
                         errno == EBADF ? ESRCH : errno);
     }
-    ConnectionBytes bytes{.read = io->read, .written = io->written};
+    ConnectionBytes bytes{
+        .read = io->read, .written = io->written, .children = stat->children_faults};
     if (const auto counted = count(socket, bytes); !counted) {
       return std::unexpected(counted.error());
     }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/clock.h"
 #include "base/procfs.h"
 #include "base/result.h"
 
@@ -30,6 +31,10 @@ struct ConnectionBytes {
   std::uint64_t taken = 0;    // out of the socket's receive queue
   std::uint64_t given = 0;    // into the socket's send queue, sent or not
   std::uint64_t socket = 0;   // SO_COOKIE: which socket this was
+  // Moves when a child has ended and was waited for: a command that was run, however short.
+  std::uint64_t children = 0;
+  // For so long, at least, nothing has gone over the connection either way.
+  Nanoseconds quiet{0};
 };
 
 class ConnectionProbe {

@@ -12,20 +12,19 @@ bool moved(const Tty& tty, const LineState& before, const LineState& now) {
 
 }  // namespace
 
-void InputSampler::observe(const Tty& tty, const LineState& line, BootTime now) {
+bool InputSampler::observe(const Tty& tty, const LineState& line, BootTime now) {
   auto [it, added] = lines_.try_emplace(tty);
   Line& known = it->second;
   const bool first = added || known.at == BootTime{};
-  if (known.watched) {
-    if (first) {
-      known.seen.since = now;
-    } else if (moved(tty, known.last, line)) {
-      known.seen.last_input = now;
-      ++known.seen.inputs;
-    }
+  const bool input = known.watched && !first && moved(tty, known.last, line);
+  if (known.watched && first) known.seen.since = now;
+  if (input) {
+    known.seen.last_input = now;
+    ++known.seen.inputs;
   }
   known.last = line;
   known.at = now;
+  return input;
 }
 
 void InputSampler::end_scan(BootTime now) {

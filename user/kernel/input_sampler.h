@@ -29,7 +29,8 @@ class InputSampler {
  public:
   // A scan: first every tty that it saw, then end_scan(), which forgets the ttys that are neither
   // seen nor watched. `now` is when the scan was made.
-  void observe(const Tty& tty, const LineState& line, BootTime now);
+  // observe() says whether there was input on a watched tty.
+  bool observe(const Tty& tty, const LineState& line, BootTime now);
   void end_scan(BootTime now);
 
   // Input since the last scan that saw the tty counts; without one, since the next.

@@ -39,7 +39,7 @@ Result<std::vector<Leader>> KernelSource::scan() {
     Leader& leader = leaders.emplace_back(to_leader(row));
     if (!leader.tty) continue;
     const Tty& tty = *leader.tty;
-    sampler_.observe(tty, line_state(row), now);
+    if (sampler_.observe(tty, line_state(row), now)) records_.stamp(tty, now);
     leader.input =
         merged(records_.holds(tty) && row.activity.tty == tty.address ? std::optional(row.activity)
                                                                       : std::nullopt,
@@ -51,7 +51,7 @@ Result<std::vector<Leader>> KernelSource::scan() {
 
 Result<void> KernelSource::watch(const Tty& tty) {
   // A tty that finds no room among the records is still watched, only less exactly.
-  if (hooked(tty) && !sampler_.watches(tty)) (void)records_.claim(tty, clock_.now());
+  if (hooked(tty)) (void)records_.claim(tty, clock_.now());
   sampler_.watch(tty);
   return {};
 }

@@ -136,7 +136,8 @@ std::vector<std::string> PinDir::pins() const {
   return pins_in(path_);
 }
 
-std::optional<KeptMaps> PinDir::take_over(std::vector<std::string>& warnings) const {
+std::optional<KeptMaps> PinDir::take_over(std::uint32_t recorded,
+                                          std::vector<std::string>& warnings) const {
   const std::vector<std::string> names = pins();
   if (names.empty()) return std::nullopt;
   const auto reject = [&](const std::string& why) {
@@ -162,6 +163,9 @@ std::optional<KeptMaps> PinDir::take_over(std::vector<std::string>& warnings) co
   if (meta.abi != IDLEWARDEN_ABI || meta.record_size != sizeof(idlewarden_activity)) {
     return reject(
         fmt::format("the pinned maps have ABI {}, this version {}", meta.abi, IDLEWARDEN_ABI));
+  }
+  if ((recorded & ~meta.recorded) != 0) {
+    return reject("what was recorded is less than the policy counts as activity now");
   }
   const bool hooked = std::ranges::any_of(names, [this](const std::string& name) {
     return name.starts_with(kLinkPrefix) && open_pin(file(name), Kind::link);

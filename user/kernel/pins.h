@@ -4,6 +4,7 @@
 // writing to it is there as well; whatever else lies under the pins' names is removed.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,9 +21,10 @@ class PinDir {
   // holds it (flock(2), until the PinDir goes).
   static Result<PinDir> open(const std::string& path);
 
-  // The maps of an earlier daemon of the same ABI. Pins that cannot be used are removed, each with
-  // a warning.
-  std::optional<KeptMaps> take_over(std::vector<std::string>& warnings) const;
+  // The maps of an earlier daemon of the same ABI, whose hook recorded all of `recorded`
+  // (idlewarden_meta). Pins that cannot be used are removed, each with a warning.
+  std::optional<KeptMaps> take_over(std::uint32_t recorded,
+                                    std::vector<std::string>& warnings) const;
   // Pins the object's maps and hook; the hook of an earlier daemon goes only after that. On an
   // error nothing is left pinned.
   Result<void> pin(BpfObject& object, Backend backend) const;

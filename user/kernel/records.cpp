@@ -69,8 +69,8 @@ Records::Records(MappedArray<idlewarden_activity> activity, MappedArray<idleward
                  UniqueFd overflow)
     : activity_(std::move(activity)), meta_(std::move(meta)), overflow_fd_(std::move(overflow)) {}
 
-Result<Records> Records::open(int activity_fd, std::uint32_t entries, int overflow_fd,
-                              int meta_fd) {
+Result<Records> Records::open(int activity_fd, std::uint32_t entries, int overflow_fd, int meta_fd,
+                              std::uint32_t recorded) {
   auto activity = MappedArray<idlewarden_activity>::map(activity_fd, entries);
   if (!activity) return std::unexpected(activity.error());
   auto meta = MappedArray<idlewarden_meta>::map(meta_fd, 1);
@@ -80,6 +80,7 @@ Result<Records> Records::open(int activity_fd, std::uint32_t entries, int overfl
   (*meta)[0].magic = IDLEWARDEN_MAGIC;
   (*meta)[0].abi = IDLEWARDEN_ABI;
   (*meta)[0].record_size = sizeof(idlewarden_activity);
+  (*meta)[0].recorded = recorded;
   return Records(std::move(*activity), std::move(*meta), std::move(overflow));
 }
 
@@ -127,21 +128,34 @@ void Records::set_overflow_entries() {
 
 bool Records::in_slot(const Tty& tty) const {
   const auto it = slots_.find(tty.index);
-  return it != slots_.end() && it->second == tty.address;
+  return it != slots_.end() && it->second == tty;
+}
+
+bool Records::in_overflow(const Tty& tty) const {
+  const auto it = overflow_.find(tty.address);
+  return it != overflow_.end() && it->second == tty;
 }
 
 bool Records::holds(const Tty& tty) const {
-  return in_slot(tty) || overflow_.contains(tty.address);
+  return in_slot(tty) || in_overflow(tty);
 }
 
 Result<void> Records::claim(const Tty& tty, BootTime now) {
   if (holds(tty)) return {};
+  // The kernel has given the address to another tty, before that one's release.
+  if (const auto gone = overflow_.find(tty.address); gone != overflow_.end()) {
+    release(Tty(gone->second));
+  }
+  if (const auto gone = slots_.find(tty.index);
+      gone != slots_.end() && gone->second.address == tty.address) {
+    release(Tty(gone->second));
+  }
   if (adoptable_.contains(tty.address)) return claim_overflow(tty, now);
   // A slot whose tty is not claimed here is free, or was left by a daemon before this one.
   if (tty.index >= activity_.size() || slots_.contains(tty.index)) return claim_overflow(tty, now);
   idlewarden_activity& slot = activity_[tty.index];
   if (load(slot.tty) != tty.address) fill_slot(slot, tty.address, now);
-  slots_[tty.index] = tty.address;
+  slots_[tty.index] = tty;
   return {};
 }
 
@@ -154,7 +168,7 @@ Result<void> Records::claim_overflow(const Tty& tty, BootTime now) {
       return fail_errno("no room for another activity record");
     }
   }
-  overflow_.insert(tty.address);
+  overflow_.emplace(tty.address, tty);
   set_overflow_entries();
   return {};
 }
@@ -163,15 +177,25 @@ void Records::release(const Tty& tty) noexcept {
   if (in_slot(tty)) {
     slots_.erase(tty.index);
     free_slot(activity_[tty.index]);
-  } else if (overflow_.erase(tty.address) != 0) {
+  } else if (in_overflow(tty)) {
+    overflow_.erase(tty.address);
     bpf_map_delete_elem(overflow_fd_.get(), &tty.address);
     set_overflow_entries();
   }
 }
 
+void Records::stamp(const Tty& tty, BootTime input) noexcept {
+  if (in_slot(tty)) {
+    store(activity_[tty.index].last_input_ns, __u64{to_ns(input)});
+  } else if (auto record = read(tty)) {
+    record->last_input_ns = to_ns(input);
+    bpf_map_update_elem(overflow_fd_.get(), &tty.address, &*record, BPF_EXIST);
+  }
+}
+
 std::optional<idlewarden_activity> Records::read(const Tty& tty) const {
   if (in_slot(tty)) return copy_slot(activity_[tty.index]);
-  if (!overflow_.contains(tty.address)) return std::nullopt;
+  if (!in_overflow(tty)) return std::nullopt;
   idlewarden_activity record{};
   if (bpf_map_lookup_elem(overflow_fd_.get(), &tty.address, &record) != 0) return std::nullopt;
   return record;

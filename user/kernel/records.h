@@ -10,6 +10,7 @@
 #include <idlewarden/abi.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <unordered_map>
@@ -23,8 +24,9 @@ namespace idlewarden {
 
 class Records {
  public:
-  // The descriptors are duplicated.
-  static Result<Records> open(int activity_fd, std::uint32_t entries, int overflow_fd, int meta_fd);
+  // The descriptors are duplicated. `recorded`: as in idlewarden_meta.
+  static Result<Records> open(int activity_fd, std::uint32_t entries, int overflow_fd, int meta_fd,
+                              std::uint32_t recorded);
 
   // Frees the records that a daemon before this one claimed for ttys that are no more. `rows` is
   // the present state of the host.
@@ -33,6 +35,8 @@ class Records {
   // Idempotent; a record that an earlier daemon claimed for this tty is taken over as it is.
   Result<void> claim(const Tty& tty, BootTime now);
   void release(const Tty& tty) noexcept;
+  // Input that no program stamped, so that it is known after a restart too.
+  void stamp(const Tty& tty, BootTime input) noexcept;
   bool holds(const Tty& tty) const;
   // Nothing if not claimed here.
   std::optional<idlewarden_activity> read(const Tty& tty) const;
@@ -42,6 +46,7 @@ class Records {
           UniqueFd overflow);
 
   bool in_slot(const Tty& tty) const;
+  bool in_overflow(const Tty& tty) const;
   Result<void> claim_overflow(const Tty& tty, BootTime now);
   Result<std::vector<std::uint64_t>> overflow_keys() const;
   void set_overflow_entries();
@@ -49,8 +54,8 @@ class Records {
   MappedArray<idlewarden_activity> activity_;
   MappedArray<idlewarden_meta> meta_;
   UniqueFd overflow_fd_;
-  std::unordered_map<std::uint32_t, std::uint64_t> slots_;  // pts number -> tty, claimed here
-  std::set<std::uint64_t> overflow_;                        // ttys claimed here
+  std::unordered_map<std::uint32_t, Tty> slots_;  // by the pts number; claimed here
+  std::map<std::uint64_t, Tty> overflow_;         // by the address; claimed here
   std::set<std::uint64_t> adoptable_;  // overflow entries of an earlier daemon, not claimed yet
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <expected>
 #include <iterator>
 #include <utility>
 
@@ -39,11 +40,22 @@ std::string quoted(const Rule& rule) {
 }
 
 // The first rule that matches, or null; those before it are named with the reason why they do not.
-const Rule* find_rule(const Policy& policy, const Subject& subject, WallTime wall,
-                      std::vector<LimitSource>& sources) {
+// An error: whether one matches is not known, so nobody knows which rule is the first.
+std::expected<const Rule*, LimitSource> find_rule(const Policy& policy, const Subject& subject,
+                                                  WallTime wall,
+                                                  std::vector<LimitSource>& sources) {
   for (const Rule& rule : policy.rules) {
     const std::string key = mismatch(rule.match, subject, wall);
     if (key.empty()) return &rule;
+    if (undecided(rule.match, subject, wall)) {
+      LimitSource source = source_of(
+          rule, fmt::format("{} asks for the client's address, which is not known, so there is no "
+                            "limit",
+                            quoted(rule)));
+      source.limit.reset();
+      source.conditional = true;
+      return std::unexpected(std::move(source));
+    }
     sources.push_back(source_of(rule, fmt::format("{} does not match: {}", quoted(rule), key)));
   }
   return nullptr;
@@ -139,7 +151,12 @@ Verdict Limits::resolve(const Subject& subject, WallTime wall) const {
   verdict.grace = policy.grace;
   verdict.messages = policy.messages;
   verdict.output_counts = policy.output_counts;
-  const Rule* rule = find_rule(policy, subject, wall, verdict.sources);
+  auto found = find_rule(policy, subject, wall, verdict.sources);
+  if (!found) {
+    verdict.sources.push_back(std::move(found.error()));
+    return verdict;
+  }
+  const Rule* rule = *found;
   if (rule != nullptr) {
     verdict.rule = rule->name;
     verdict.action = rule->action;

@@ -302,6 +302,20 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
       });
 }
 
+// What the host's own files say. If they do not answer either, nothing: a limit that nobody has
+// read is none.
+HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, uid_t uid,
+                                                        const std::string& shell) {
+  auto read = without_homes_.ask<ShellTimeouts>(kHomePatience, [tree, uid, shell] {
+    return shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
+  });
+  ShellLook look;
+  look.now = read ? *std::move(read) : ShellTimeouts{};
+  look.systems_files = std::exchange(look.now->files, {});
+  look.own_files = std::exchange(look.now->users_files, {});
+  return look;
+}
+
 void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   const auto& [tree, uid, home, shell] = key;
   if (reading.fresh && batch_ != 0 && reading.batch == batch_) return;
@@ -311,10 +325,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
     // A user's own files can only tighten: without them nobody is ended sooner.
     reading.fresh = true;
     if (reading.last) return;
-    look.emplace();
-    look->now = shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
-    look->systems_files = std::exchange(look->now->files, {});
-    look->own_files = std::exchange(look->now->users_files, {});
+    look = look_without_home(tree, uid, shell);
     look->now->problems.push_back(
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
   }

@@ -139,6 +139,7 @@ class HostReadings {
   void read_shell(const ShellKey& key, ShellReading& reading);
   // nullopt: something that was to be read does not answer.
   std::optional<ShellLook> look_at_shell(const ShellKey& key, const ShellReading& reading);
+  ShellLook look_without_home(const std::string& tree, uid_t uid, const std::string& shell);
   bool keep_shell(ShellReading& reading, ShellLook look);
   void read_logind(const std::string& tree, LogindReading& reading);
   void add_sshd(const Subject& subject, std::vector<LimitSource>& into);
@@ -147,6 +148,7 @@ class HostReadings {
 
   Root root_;
   Patience homes_{8};
+  Patience without_homes_{2};  // of their own: homes that hang keep nobody from the host's files
   RecentMap<SshdKey, SshdReading> sshd_{64};
   // Never fewer than the live sessions have: what is read of a user's shell is asked for as long as
   // they are logged in.

@@ -83,6 +83,13 @@ std::string mismatch(const Match& match, const Subject& subject, WallTime wall) 
   return {};
 }
 
+bool undecided(const Match& match, const Subject& subject, WallTime wall) {
+  if (match.addresses.empty() || !subject.address_unknown) return false;
+  Match rest = match;
+  rest.addresses.clear();
+  return mismatch(rest, subject, wall).empty();
+}
+
 bool matches_everything(const Match& match) {
   return any_name(match.users) && match.groups.empty() && match.addresses.empty() &&
          match.hosts.empty() && match.ttys.empty() && match.kinds.empty() && match.hours.empty();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Whether a rule's `match` holds for a subject. Patterns, negation and CIDR mean what they mean in
-// sshd_config's Match (match.c, addrmatch.c); what is not known of the subject matches nothing.
+// sshd_config's Match (match.c, addrmatch.c); what is not known of the subject matches nothing: a
+// rule that would match if it were known is undecided().
 #pragma once
 
 #include <string>
@@ -15,6 +16,8 @@ namespace idlewarden {
 
 // "" if it matches, else the first key of `match` that does not ("users", "hours", ...).
 std::string mismatch(const Match& match, const Subject& subject, WallTime wall);
+// It matches but for the address, which is not known.
+bool undecided(const Match& match, const Subject& subject, WallTime wall);
 
 bool matches_everything(const Match& match);
 // Wants an address or a host's name, but of kinds that have none.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <climits>
 #include <cstdint>
+#include <iterator>
 #include <set>
 
 #include "base/text.h"
@@ -53,21 +54,69 @@ LimitSource loser(const SshdVisit& visit, const SshdVisit* winner) {
   return source;
 }
 
+// In seconds; 0: none.
+std::int64_t client_alive_product(int interval, int count_max) {
+  return std::min<std::int64_t>(std::int64_t{interval} * std::max(1, count_max), INT_MAX);
+}
+
+// `otherwise`: the default, where nobody gives one.
+int value_of(const SshdVisit* visit, int otherwise) {
+  return visit != nullptr ? visit->directive->value : otherwise;
+}
+
 // `count_max`: null where it is the default.
 LimitSource client_alive(const SshdVisit& interval, const SshdVisit* count_max) {
   LimitSource source = source_of(interval);
   const int seconds = interval.directive->value;
-  const int count = count_max != nullptr ? count_max->directive->value : kDefaultCountMax;
+  const int count = value_of(count_max, kDefaultCountMax);
   const std::string spelled = printable(interval.directive->args.at(0).text);
   if (seconds == 0) {
     source.reason = "0 turns it off";
     return source;
   }
-  const std::int64_t product = std::int64_t{seconds} * std::max(1, count);
-  source.limit = Seconds(std::min<std::int64_t>(product, INT_MAX));
+  source.limit = Seconds(client_alive_product(seconds, count));
   source.reason = count == 0 ? fmt::format("{} as before OpenSSH 8.2", spelled)
                              : fmt::format("{} x {}", spelled, count);
   return source;
+}
+
+// Those that would be in force instead of the winner if the block that they stand in, of which it
+// is not known whether it does, matched.
+std::vector<const SshdVisit*> rivals(const SshdWalk& walk, SshdKeyword keyword) {
+  std::vector<const SshdVisit*> found;
+  const SshdVisit* const winner = walk.winner(keyword);
+  for (const SshdVisit& visit : walk.visits) {
+    if (&visit == winner && visit.match != nullptr) break;
+    const bool undecided = visit.matches == SshdMatches::undecided && !visit.for_connection;
+    if (undecided && visit.directive->keyword == keyword) found.push_back(&visit);
+  }
+  return found;
+}
+
+// A limit that a Match block might lengthen or take away is none while it is not known for whom
+// that block is.
+void leave_undecided(LimitSource& source, const SshdVisit& rival) {
+  source.limit.reset();
+  source.conditional = true;
+  source.reason += fmt::format("; {} ({}) is not decided and may loosen it",
+                               printable(rival.match->text), place(*rival.match, *rival.statement));
+}
+
+void weigh_rivals_of_client_alive(const SshdWalk& walk, LimitSource& source) {
+  const SshdVisit* const interval = walk.winner(SshdKeyword::client_alive_interval);
+  const SshdVisit* const count_max = walk.winner(SshdKeyword::client_alive_count_max);
+  std::vector<const SshdVisit*> intervals = rivals(walk, SshdKeyword::client_alive_interval);
+  std::vector<const SshdVisit*> counts = rivals(walk, SshdKeyword::client_alive_count_max);
+  intervals.push_back(interval);
+  counts.push_back(count_max);
+  for (const SshdVisit* i : intervals) {
+    for (const SshdVisit* c : counts) {
+      const std::int64_t product =
+          client_alive_product(value_of(i, 0), value_of(c, kDefaultCountMax));
+      if (product != 0 && product <= source.limit->count()) continue;
+      return leave_undecided(source, i != interval ? *i : *c);
+    }
+  }
 }
 
 LimitSource count_max_source(const SshdVisit& count_max, const SshdVisit* interval) {
@@ -151,16 +200,50 @@ void add_channel_timeouts(const SshdVisit& visit, Kind kind, std::vector<LimitSo
   out.push_back(std::move(source));
 }
 
+std::optional<Seconds> strictest(const std::vector<LimitSource>& sources) {
+  std::optional<Seconds> least;
+  for (const LimitSource& source : sources) {
+    if (source.limit) least = std::min(least.value_or(*source.limit), *source.limit);
+  }
+  return least;
+}
+
+void weigh_rivals_of_channel_timeout(const SshdWalk& walk, Kind kind,
+                                     std::vector<LimitSource>& timeouts) {
+  const auto least = strictest(timeouts);
+  if (!least) return;
+  for (const SshdVisit* rival : rivals(walk, SshdKeyword::channel_timeout)) {
+    if (rival->directive->args.empty()) continue;  // sshd goes on to the next one
+    std::vector<LimitSource> theirs;
+    add_channel_timeouts(*rival, kind, theirs);
+    const auto other = strictest(theirs);
+    if (other && *other <= *least) continue;
+    for (LimitSource& source : timeouts) {
+      if (source.limit) leave_undecided(source, *rival);
+    }
+    return;
+  }
+}
+
 void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind,
                 std::vector<LimitSource>& out) {
   switch (visit.directive->keyword) {
-    case SshdKeyword::client_alive_interval:
-      out.push_back(client_alive(visit, walk.winner(SshdKeyword::client_alive_count_max)));
+    case SshdKeyword::client_alive_interval: {
+      LimitSource source = client_alive(visit, walk.winner(SshdKeyword::client_alive_count_max));
+      if (source.limit) weigh_rivals_of_client_alive(walk, source);
+      out.push_back(std::move(source));
       return;
+    }
     case SshdKeyword::client_alive_count_max:
       out.push_back(count_max_source(visit, walk.winner(SshdKeyword::client_alive_interval)));
       return;
-    case SshdKeyword::channel_timeout: add_channel_timeouts(visit, kind, out); return;
+    case SshdKeyword::channel_timeout: {
+      std::vector<LimitSource> timeouts;
+      add_channel_timeouts(visit, kind, timeouts);
+      weigh_rivals_of_channel_timeout(walk, kind, timeouts);
+      std::ranges::move(timeouts, std::back_inserter(out));
+      return;
+    }
     case SshdKeyword::unused_connection_timeout: return;
   }
 }

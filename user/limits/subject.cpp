@@ -16,6 +16,7 @@ Subject subject_of(const Session& session, std::vector<std::string> groups) {
   subject.kind = session.kind;
   subject.tty = session.tty_name;
   if (session.remote) subject.address = session.remote->address;
+  subject.address_unknown = session.address_unknown;
   if (session.local) {
     subject.local_address = session.local->address;
     subject.local_port = session.local->port;

@@ -3,10 +3,15 @@
 
 #include <fmt/format.h>
 #include <sys/uio.h>
+#include <systemd/sd-id128.h>
+#include <unistd.h>
 
 // Without this the call adds this file's name and line to every entry.
 #define SD_JOURNAL_SUPPRESS_LOCATION
 #include <systemd/sd-journal.h>
+
+#include <array>
+#include <memory>
 
 #include "base/text.h"
 #include "report/text.h"
@@ -59,6 +64,24 @@ Result<void> send_to_journal(const std::vector<std::string>& fields) {
   const int error = sd_journal_sendv(entry.data(), static_cast<int>(entry.size()));
   if (error < 0) return fail_errno("cannot write to the journal", -error);
   return {};
+}
+
+bool journal_has(EventType type, const std::string& session) {
+  sd_journal* opened = nullptr;
+  sd_id128_t boot{};
+  if (sd_id128_get_boot(&boot) < 0 ||
+      sd_journal_open(&opened, SD_JOURNAL_LOCAL_ONLY | SD_JOURNAL_SYSTEM) < 0) {
+    return false;
+  }
+  const std::unique_ptr<sd_journal, decltype(&sd_journal_close)> journal(opened, sd_journal_close);
+  std::array<char, SD_ID128_STRING_MAX> boot_id{};
+  for (const std::string& field :
+       {fmt::format("_BOOT_ID={}", sd_id128_to_string(boot, boot_id.data())),
+        fmt::format("_UID={}", ::geteuid()), fmt::format("IDLEWARDEN_EVENT={}", to_string(type)),
+        "SESSION_ID=" + printable(session)}) {
+    if (sd_journal_add_match(opened, field.data(), field.size()) < 0) return false;
+  }
+  return sd_journal_next(opened) > 0;
 }
 
 }  // namespace idlewarden

@@ -19,4 +19,9 @@ std::vector<std::string> journal_fields(int priority, const std::string& message
 // it only where stderr is the journal's (JOURNAL_STREAM, systemd.exec(5)).
 Result<void> send_to_journal(const std::vector<std::string>& fields);
 
+// Whether such an event of that session was sent to it in this boot, by a process of this one's
+// user: the sender is the journal's own word (_UID), so nobody else can have it believed. Of a
+// journal that cannot be read, nothing is known.
+bool journal_has(EventType type, const std::string& session);
+
 }  // namespace idlewarden

@@ -107,7 +107,8 @@ class SystemReporter final : public Reporter {
 
   std::uint64_t dropped_events() const override { return dropped_; }
   bool has_told(EventType type, const std::string& session) const override {
-    return file_ && file_->has(to_string(type), session);
+    return (file_ || journal_) && (!file_ || file_->has(to_string(type), session)) &&
+           (!journal_ || journal_has(type, session));
   }
   std::map<std::string, std::string> failing() const override {
     std::map<std::string, std::string> all;

@@ -35,7 +35,8 @@ class Reporter {
   virtual void warning(const std::string& message) = 0;
   virtual void error(const std::string& message) = 0;
   virtual std::uint64_t dropped_events() const = 0;
-  // Whether an earlier run has written such an event of that session to the events file.
+  // Whether an earlier run has told such an event of that session wherever this one tells it: the
+  // events file, the journal. A plain log cannot be asked.
   virtual bool has_told(EventType type, const std::string& session) const = 0;
   // Where nothing can be written at present ("events_file", "journal", "log"), and why.
   virtual std::map<std::string, std::string> failing() const = 0;

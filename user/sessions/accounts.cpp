@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/accounts.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/shortage.h"
 
 namespace idlewarden {
@@ -34,7 +37,15 @@ void Accounts::take_answer(Kept& kept, BootTime now) {
   kept.until = now + (person ? kKeep : kAskAgain);
   // A live login whom the directory has forgotten is who they were.
   const bool forgotten = person && person->account.gid == kNoGroup && kept.person;
-  if (person && !forgotten) kept.person = std::move(person);
+  if (!person || forgotten) return;
+  // Where the source of groups is away, NSS gives fewer without a word. Who has left one is
+  // believed to have when it is said a second time.
+  const bool fewer = kept.person && !std::ranges::all_of(kept.person->groups, [&](const auto& g) {
+                       return std::ranges::find(person->groups, g) != person->groups.end();
+                     });
+  if (fewer && !std::exchange(kept.fewer_said, true)) return;
+  kept.fewer_said = false;
+  kept.person = std::move(person);
 }
 
 std::optional<Person> Accounts::of(uid_t uid, BootTime now) {

@@ -43,6 +43,7 @@ class Accounts {
   struct Kept {
     std::optional<Person> person;
     BootTime until{};
+    bool fewer_said = false;  // the last answer had not all of the person's groups
     std::future<std::optional<Person>> answer;
   };
   void take_answer(Kept& kept, BootTime now);

@@ -65,6 +65,8 @@ Result<void> for_each_socket(const Procfs& procfs, pid_t pid,
   return {};
 }
 
+}  // namespace
+
 std::set<std::uint16_t> listened_at(const Procfs& procfs, pid_t listener) {
   std::set<std::uint16_t> ports;
   // What cannot be looked at leaves the choice as it would be without it.
@@ -77,8 +79,6 @@ std::set<std::uint16_t> listened_at(const Procfs& procfs, pid_t listener) {
   });
   return ports;
 }
-
-}  // namespace
 
 std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
   char text[INET6_ADDRSTRLEN];

@@ -19,6 +19,12 @@ constexpr Nanoseconds kBecomesAShell = Seconds(10);
 bool is_gone(const Error& error) {
   return error.code == ENOENT || error.code == ESRCH;
 }
+void take(const Account& account, Session& session) {
+  session.user = account.name;
+  session.home = account.home;
+  session.shell = account.shell;
+  session.gid = account.gid;
+}
 bool is_refused(const Error& error) {
   return error.code == EPERM || error.code == EACCES;
 }
@@ -79,7 +85,7 @@ Result<Resolver::Standing> Resolver::find_no_pty(pid_t leader, pid_t host, BootT
   const auto uid = procfs_.real_uid(host);
   if (!uid) return std::unexpected(uid.error());
   session.uid = *uid;
-  if (auto added = add_connection(*process, session); !added) {
+  if (auto added = add_connection(*process, now, session); !added) {
     return std::unexpected(added.error());
   }
   return complete(leader, now, session);
@@ -101,11 +107,13 @@ Resolver::Standing Resolver::complete(pid_t leader, BootTime now, Session& sessi
     problems_.try_emplace(kLeadsTo, why.error().during(kLeadsTo).error());
     return Standing::not_yet;
   }
-  session.user = account->name;
-  session.home = account->home;
-  session.shell = account->shell;
-  session.gid = account->gid;
+  take(*account, session);
   return Standing::session;
+}
+
+void Resolver::learn_account(Session& session, BootTime now) {
+  if (session.gid != kNoGroup || session.root != "/") return;
+  if (const auto account = account_on_host(session.uid, now)) take(*account, session);
 }
 
 std::optional<Account> Resolver::account_on_host(uid_t uid, BootTime now) {
@@ -158,7 +166,8 @@ Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, BootTime 
   const auto uid = uid_of(leader, session);
   if (!uid) return std::unexpected(uid.error());
   session.uid = *uid;
-  if (auto added = add_connection(**host, session); !added) return std::unexpected(added.error());
+  if (auto added = add_connection(**host, now, session); !added)
+    return std::unexpected(added.error());
   return Standing::session;
 }
 
@@ -186,7 +195,7 @@ Result<Resolver::Standing> Resolver::resolve_console(const Leader& leader, Sessi
   return Standing::session;
 }
 
-Result<void> Resolver::add_connection(const HostProcess& host, Session& session) {
+Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Session& session) {
   const bool ssh = session.kind == Kind::ssh || session.kind == Kind::ssh_nopty;
   if (ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, host);
   session.host = host.pid;
@@ -202,14 +211,53 @@ Result<void> Resolver::add_connection(const HostProcess& host, Session& session)
     found = connection_of(procfs_, parent, stat->start_ticks);
   }
   if (!found && !is_refused(found.error())) return std::unexpected(found.error());
+  session.address_unknown = !found;
   if (!found) {
-    const std::string kLeadsTo = "sessions are shown without their addresses";
+    const std::string kLeadsTo =
+        "sessions are shown without their addresses, and those for which an address decides have "
+        "no limit";
     lasting_.try_emplace(kLeadsTo, found.error().during(kLeadsTo).error());
   } else if (*found) {
     session.remote = std::move((*found)->remote);
     session.local = std::move((*found)->local);
   }
+  if (ssh && session.sshd.listener == 0 && session.local) ask_successor(host, now, session);
   return {};
+}
+
+// A listener that was restarted leaves its sessions alone, and in their processes nothing tells any
+// more what it had been started with. Whoever listens at that port now is who would let them in.
+void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& session) {
+  const auto network = procfs_.link(host.pid, "ns/net");
+  if (!network) return;
+  for (const Listener& listener : listeners(now)) {
+    if (listener.network != *network || !listener.ports.contains(session.local->port)) continue;
+    HostProcess successor;
+    successor.ancestry = {listener.process};
+    session.sshd = accepting_sshd(procfs_, scope_.hosts, successor);
+    // It is not who let them in, and has read its files for itself.
+    session.sshd.listener = 0;
+    session.sshd.reading.clear();
+    return;
+  }
+}
+
+const std::vector<Resolver::Listener>& Resolver::listeners(BootTime now) {
+  if (std::exchange(listeners_at_, now) == now) return listeners_;
+  listeners_.clear();
+  for (const pid_t pid : procfs_.processes().value_or(std::vector<pid_t>())) {
+    const auto executable = procfs_.executable(pid);
+    const HostProgram* program = executable ? find_program(scope_.hosts, *executable) : nullptr;
+    if (program == nullptr || program->kind != Kind::ssh) continue;
+    const auto command_line = procfs_.command_line(pid);
+    const auto uid = procfs_.real_uid(pid);
+    const auto network = procfs_.link(pid, "ns/net");
+    SshdArguments ignored;
+    if (!command_line || !uid || *uid != 0 || !network) continue;
+    if (parse_sshd_command_line(*command_line, ignored) == SshdTitle::other) continue;
+    listeners_.push_back({{pid, *executable}, *network, listened_at(procfs_, pid)});
+  }
+  return listeners_;
 }
 
 bool Resolver::in_scope(const HostProcess& host) const {

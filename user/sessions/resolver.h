@@ -3,8 +3,10 @@
 // login.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,6 +42,8 @@ class Resolver {
   // the two are the same. As resolve() otherwise.
   Result<Standing> resolve_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
 
+  // The account, of a session that began when NSS knew nobody by its uid.
+  void learn_account(Session& session, BootTime now);
   // As SessionTable::groups_of().
   std::optional<std::vector<std::string>> groups_of(const Session& session, BootTime now);
 
@@ -56,16 +60,27 @@ class Resolver {
   // Where it runs, and whose it is; not_yet if that is not known yet.
   Standing complete(pid_t leader, BootTime now, Session& session);
   // Who serves the session, from where, and which sshd let it in.
-  Result<void> add_connection(const HostProcess& host, Session& session);
+  Result<void> add_connection(const HostProcess& host, BootTime now, Session& session);
+  // By whose configuration a session is ruled whose own listener has gone.
+  void ask_successor(const HostProcess& host, BootTime now, Session& session);
   bool in_scope(const HostProcess& host) const;
   // The answer, if it can be relied on; tells why not.
   template <class Answer>
   Result<Answer> if_certain(Result<Answer> answer, const ShortageWatch& shortage);
 
+  struct Listener {
+    Process process;
+    std::string network;  // its namespace
+    std::set<std::uint16_t> ports;
+  };
+  const std::vector<Listener>& listeners(BootTime now);
+
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
+  std::vector<Listener> listeners_;                // root's sshds, as of one scan
+  BootTime listeners_at_ = BootTime::min();
   std::map<std::string, Error> problems_;
   std::map<std::string, Error> lasting_;
 };

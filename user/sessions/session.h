@@ -65,16 +65,21 @@ struct Session {
   int socket = -1;  // the connection's descriptor in the host process; -1: not known
   std::optional<Endpoint> remote;
   std::optional<Endpoint> local;
-  AcceptingSshd sshd;  // kinds ssh and ssh_nopty only
+  bool address_unknown = false;  // it has one, perhaps, and the kernel refused to tell
+  AcceptingSshd sshd;            // kinds ssh and ssh_nopty only
   // What logind calls it, where logind runs and knows it. Class and seat are empty without.
   std::optional<std::string> logind_session;
   std::string scope;  // N of logind's session-N.scope that its leader lies in; empty: none
   std::string logind_class;
   std::string logind_seat;  // empty too for a login that sits at no seat
-  WallTime started{};       // the leader's start, for people
-  BootTime clock_start{};   // the earliest moment that idle time may be counted from, if no earlier
-                            // daemon has left more: the leader's start if it was certainly never
-                            // typed in before it was found, else when it was found
+  // When somebody logged in, never too early: the leader's start, but where the name is typed into
+  // the tty itself, whose leader is as old as the prompt. `started` is the same for people.
+  BootTime login{};
+  WallTime started{};
+  BootTime clock_start{};  // the earliest moment that idle time may be counted from, if no earlier
+                           // daemon has left more: the leader's start if it was certainly never
+                           // typed in before it was found (without a tty: if it began after the
+                           // scan before; its connection tells the rest), else when it was found
   pid_t foreground_pgrp = 0;
   std::string foreground;  // comm of the tty's foreground process group leader, raw; without a tty
                            // that of the command, empty where there is none

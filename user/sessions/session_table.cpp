@@ -65,6 +65,16 @@ struct Entry {
   std::optional<BootTime> bare_since{};
 };
 
+// login(1) has the shell as its child, and a shell the commands that were run in it: the login is
+// no later than the oldest that lives.
+BootTime login_behind(const Procfs& procfs, pid_t leader, BootTime found) {
+  for (const pid_t child : procfs.children(leader).value_or(std::vector<pid_t>())) {
+    const auto stat = procfs.stat(child);
+    if (stat) found = std::min(found, from_start_ticks(stat->start_ticks));
+  }
+  return found;
+}
+
 // A group whose leader is gone (`producer | less`) keeps the name that it had.
 void read_name(const Procfs& procfs, Session& session) {
   if (!session.has_tty() && session.id.leader != session.host) {
@@ -85,13 +95,16 @@ struct SessionTable::Impl {
   std::optional<Session> admit_bare(BootTime scanned, Entry& entry);
   std::optional<Session> behind_sshd(const SessionId& id, pid_t host, BootTime scanned,
                                      Entry& entry);
+  WallTime wall_of(BootTime at) const {
+    return clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - at);
+  }
   bool may_be_admitted(const Entry& entry, BootTime scanned) const;
   bool logind_lets(const Entry& entry, BootTime scanned) const;
   bool known_to_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool ask_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool logind_ended(Entry& entry, BootTime scanned) const;
   void follow_foreground(const Leader& leader, Entry& entry) const;
-  void rotate_names(std::map<SessionId, Session>& sessions);
+  void rotate(std::map<SessionId, Session>& sessions, BootTime scanned);
   // Whether the leader of this entry, which has no tty, is known with one.
   bool had_tty(std::map<SessionId, Entry>::const_iterator entry) const {
     const auto next = std::next(entry);  // a key without a tty comes before those with one
@@ -126,8 +139,9 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
     entry.standing = Resolver::Standing::not_yet;
     return std::nullopt;
   }
-  session.started =
-      clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - leader.start);
+  session.login =
+      asks_on_the_tty(session.kind) ? login_behind(procfs, leader.pid, scanned) : leader.start;
+  session.started = wall_of(session.login);
   const bool from_start = entry.untouched && !asks_on_the_tty(session.kind);
   session.clock_start = from_start ? leader.start : scanned;
   return session;
@@ -184,9 +198,9 @@ std::optional<Session> SessionTable::Impl::behind_sshd(const SessionId& id, pid_
     entry.standing = entry.serves != 0 ? Resolver::Standing::never : Resolver::Standing::not_yet;
     return std::nullopt;
   }
-  session.started =
-      clock.wall() - std::chrono::duration_cast<WallTime::duration>(clock.now() - id.start);
-  session.clock_start = scanned;  // what came before was not measured
+  session.login = id.start;
+  session.started = wall_of(session.login);
+  session.clock_start = entry.untouched ? id.start : scanned;
   return session;
 }
 
@@ -208,13 +222,16 @@ bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
 
 // The first time: as ask_logind().
 bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTime scanned) const {
-  // A container's logins are not this host's logind's, even if it runs in the scope of one.
-  if (!session.container.empty()) return true;
   const ShortageWatch shortage;
   entry.clues = logind_clues(procfs, session.id.leader, session.host);
   // Its class may be one that is nobody's login; the next scan asks again.
   if (shortage.noted() != 0) return false;
   session.scope = entry.clues.scope;
+  // A container's logins are not this host's logind's, even if it runs in the scope of one.
+  if (!session.container.empty()) {
+    entry.clues = {};
+    return true;
+  }
   return ask_logind(session, entry, scanned);
 }
 
@@ -247,11 +264,12 @@ void SessionTable::Impl::follow_foreground(const Leader& leader, Entry& entry) c
   read_name(procfs, session);
 }
 
-void SessionTable::Impl::rotate_names(std::map<SessionId, Session>& sessions) {
+void SessionTable::Impl::rotate(std::map<SessionId, Session>& sessions, BootTime scanned) {
   auto next = sessions.upper_bound(last_named);
   for (std::size_t i = 0; i < std::min(kNamesPerUpdate, sessions.size()); ++i, ++next) {
     if (next == sessions.end()) next = sessions.begin();
     read_name(procfs, next->second);
+    resolver.learn_account(next->second, scanned);
     last_named = next->first;
   }
 }
@@ -324,7 +342,7 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
     if (item->second.session != nullptr) leave(item->second);
     item = table.entries.erase(item);
   }
-  table.rotate_names(sessions_);
+  table.rotate(sessions_, scanned);
   table.previous_scan = scanned;
   change.problems = table.resolver.take_problems();
   return change;

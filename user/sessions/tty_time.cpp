@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/tty_time.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -10,17 +11,22 @@ namespace idlewarden {
 std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
   for (const int number : {0, 1, 2}) {
     const std::string name = fmt::format("fd/{}", number);
-    // The link's text alone asks no file system, which could be one that does not answer.
     const auto target = procfs.link(leader, name);
     if (!target || !target->starts_with("/dev/")) continue;
-    struct stat info {};
-    // A look at what the link leads to; nothing is opened.
+    struct statx info {};
+    // A look at what the link leads to, as the kernel has it: nothing is opened, and no file system
+    // of a server or of a user's is asked.
     const std::string path = procfs.path(leader, name);
-    if (::stat(path.c_str(), &info) != 0 || !S_ISCHR(info.st_mode)) continue;
-    if (info.st_rdev != ::makedev(tty.major, tty.minor)) continue;
-    if (tty.is_pts() && info.st_dev != tty.devpts_dev) continue;
+    if (::statx(AT_FDCWD, path.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_BASIC_STATS,
+                &info) != 0) {
+      continue;
+    }
+    const bool is_it = S_ISCHR(info.stx_mode) && info.stx_rdev_major == tty.major &&
+                       info.stx_rdev_minor == tty.minor;
+    const auto mount = ::makedev(info.stx_dev_major, info.stx_dev_minor);
+    if (!is_it || (tty.is_pts() && mount != tty.devpts_dev)) continue;
     return WallTime(std::chrono::duration_cast<WallTime::duration>(
-        Seconds(info.st_atim.tv_sec) + Nanoseconds(info.st_atim.tv_nsec)));
+        Seconds(info.stx_atime.tv_sec) + Nanoseconds(info.stx_atime.tv_nsec)));
   }
   return std::nullopt;
 }

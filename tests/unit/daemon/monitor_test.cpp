@@ -133,7 +133,7 @@ class MonitorTest : public testing::Test {
                .command_line = "sshd: x@pts/3",
                .comm = "sshd",
                .uid = 4242,
-               .masters = {{9, 3}}});
+               .masters = {{9, 3}, {10, 5}}});
     proc_.add(
         {.pid = kShell, .parent = kHost, .executable = "/bin/bash", .comm = "bash", .uid = 4242});
     set_policy("mode = \"enforce\"\nwarn = \"0s\"\n", "10s");
@@ -270,6 +270,17 @@ TEST_F(MonitorTest, AFreshSessionThatWasTypedInIsCountedFromWhenItWasFound) {
   expect_its_end_between(11.9, 12);
 }
 
+TEST_F(MonitorTest, AnAddressThatIsUsedAgainUnderAnotherNumberIsWatchedAsThatOnly) {
+  log_in(kStart - Seconds(5000));
+  tick_at(0);
+  ASSERT_EQ(source_.watched.size(), 1U);
+  log_in(kStart + Seconds(1));
+  source_.leaders[0].tty->index = source_.leaders[0].tty->minor = 5;
+  tick_at(2);
+  ASSERT_EQ(count(EventType::session_ended), 1);
+  EXPECT_EQ(source_.watched, std::vector{*source_.leaders[0].tty});
+}
+
 TEST_F(MonitorTest, InputMovesTheDeadline) {
   log_in(kStart);
   tick_at(0);
@@ -300,6 +311,23 @@ TEST_F(MonitorTest, ACommandIsMeasuredByItsConnection) {
   tick_at(16);
   EXPECT_EQ(terminator_.hung_up, 1);
   EXPECT_EQ(terminator_.said, "");
+}
+
+TEST_F(MonitorTest, ACommandThatIsFoundLateIsIdleSinceItsConnectionIsQuiet) {
+  tick_at(0);
+  run_command();
+  source_.leaders[0].start = kStart + Nanoseconds(500'000'000);
+  probe_.bytes.quiet = Nanoseconds(1'200'000'000);
+  tick_at(2);
+  ASSERT_EQ(count(EventType::session_started), 1);
+  expect_its_end_between(10.7, 10.8);
+}
+
+TEST_F(MonitorTest, ACommandThatWasThereBeforeStartsItsClockWhenItIsFound) {
+  run_command();
+  probe_.bytes.quiet = Seconds(5000);
+  tick_at(0);
+  expect_its_end_between(9.9, 10);
 }
 
 TEST_F(MonitorTest, TheSecondLookMeasuresAgain) {

@@ -388,6 +388,19 @@ TEST(Warden, AWholeSessionHasItsLimitTypingOrNot) {
   EXPECT_EQ(t[0].limit, Seconds(3600));
 }
 
+TEST(Warden, AWholeSessionBeginsWithTheLogin) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.max_session = Seconds(500);
+  s.session.login = at(400);
+  s.last_activity = at(400);
+  b.run_until(839.9);
+  EXPECT_THAT(b.log, IsEmpty());
+  s.last_activity = at(839.9);
+  b.run_until(905);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
+}
+
 TEST(Warden, InputEndsAnIdleWarningEvenWhenTheWholeSessionIsNearlyOver) {
   Bench b;
   auto& s = b.add();

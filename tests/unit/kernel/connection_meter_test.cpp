@@ -74,6 +74,21 @@ TEST_F(MeterTest, NothingMovesIt) {
   EXPECT_EQ(seen.since, BootTime(Seconds(100)));
 }
 
+TEST_F(MeterTest, ACommandThatHasEndedIsInput) {
+  probe.bytes.children = 171;
+  seen = after(2);
+  EXPECT_EQ(seen.last_input, clock.at);
+  EXPECT_EQ(after(2).last_input, seen.last_input);
+}
+
+TEST_F(MeterTest, ItIsKnownSinceItsConnectionIsQuiet) {
+  const ConnectionEnd quiet{4712, 816, 4};
+  probe.bytes.quiet = Seconds(30);
+  meter.watch(quiet);
+  EXPECT_EQ(meter.input(quiet).since, BootTime(Seconds(70)));
+  EXPECT_EQ(meter.input(quiet).last_input, std::nullopt);
+}
+
 TEST_F(MeterTest, KeepalivesOfBothSidesLeaveIt) {
   for (int i = 0; i < 100; ++i) {
     probe.from_client(52);

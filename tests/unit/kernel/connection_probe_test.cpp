@@ -9,14 +9,18 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <string>
+#include <thread>
 
 #include "base/unique_fd.h"
 #include "support/loopback.h"
 
 namespace idlewarden {
 namespace {
+
+using namespace std::chrono_literals;
 
 // Does as it is told through a pipe, and says when it is done: 'p' writes 3 bytes to a pipe, 's'
 // writes 52 to the connection, 'r' reads 36 from the connection.
@@ -106,6 +110,18 @@ TEST_F(Served, WhatIsNotYetSentIsGiven) {
   const ConnectionBytes full = look();
   EXPECT_EQ(full.given - start.given, given);
   EXPECT_EQ(full.written - start.written, given);
+}
+
+TEST_F(Served, HowLongNothingHasGoneOverIt) {
+  const auto before = std::chrono::steady_clock::now();
+  EXPECT_EQ(tell('s'), 52);
+  std::this_thread::sleep_for(300ms);
+  const Nanoseconds quiet = look().quiet;
+  EXPECT_GT(quiet, 250ms);
+  EXPECT_LE(quiet, std::chrono::steady_clock::now() - before);
+  const auto sent = std::chrono::steady_clock::now();
+  ASSERT_EQ(::send(client.get(), "x", 1, 0), 1);
+  EXPECT_LE(look().quiet, std::chrono::steady_clock::now() - sent) << "nor what has arrived";
 }
 
 TEST_F(Served, AnotherSocketHasAnotherCookie) {

@@ -198,6 +198,22 @@ kill_survivors = true
   ASSERT_NE(find(got, "10m x 1; rule \"all\" decides"), nullptr);
 }
 
+TEST_F(LimitsTest, NoLimitWhileNobodyKnowsWhichRuleIsTheFirst) {
+  Limits limits = load(
+      "[[rule]]\nname = \"backup\"\nlimit = \"never\"\n"
+      "match = { addresses = [\"10.0.0.0/8\"] }\n[[rule]]\nlimit = \"10m\"\n");
+  Subject subject = alice();
+  subject.address.clear();
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(600));
+  subject.address_unknown = true;
+  const Verdict got = limits.resolve(subject, WallTime{});
+  EXPECT_EQ(got.limit, std::nullopt);
+  ASSERT_NE(find(got,
+                 "rule \"backup\" asks for the client's address, which is not known, so there "
+                 "is no limit"),
+            nullptr);
+}
+
 TEST_F(LimitsTest, NeverAndDerived) {
   dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
   const Verdict never = verdict("[[rule]]\nname = \"n\"\nlimit = \"never\"\n");

@@ -101,7 +101,10 @@ TEST_F(ManySessions, OnlyHoursDependOnTheTime) {
 Verdict some_verdict() {
   Verdict verdict;
   verdict.limit = Seconds(600);
-  verdict.sources.push_back({.where = {"/etc/ssh/sshd_config", 3}, .text = "x", .reason = "y"});
+  LimitSource& source = verdict.sources.emplace_back();
+  source.where = {"/etc/ssh/sshd_config", 3};
+  source.text = "x";
+  source.reason = "y";
   return verdict;
 }
 

@@ -66,6 +66,18 @@ TEST(Match, Addresses) {
   EXPECT_EQ(why(of(&Match::addresses, {"*"}), six), "addresses");
 }
 
+TEST(Match, AnAddressThatIsNotKnownMayMatch) {
+  Match match = of(&Match::addresses, {"10.0.0.0/8"});
+  Subject subject = alice();
+  subject.address.clear();
+  EXPECT_FALSE(undecided(match, subject, WallTime{})) << "it has none";
+  subject.address_unknown = true;
+  EXPECT_EQ(why(match, subject), "addresses");
+  EXPECT_TRUE(undecided(match, subject, WallTime{}));
+  match.users = {"bob"};
+  EXPECT_FALSE(undecided(match, subject, WallTime{}));
+}
+
 TEST(Match, HostsWithoutRegardToCase) {
   EXPECT_EQ(why(of(&Match::hosts, {"*.example.org"})), "");
   EXPECT_EQ(why(of(&Match::hosts, {"*.EXAMPLE.org"})), "");

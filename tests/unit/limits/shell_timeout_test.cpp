@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "shell_oracle_trees.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -19,47 +20,14 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-// Debian 12's own, word for word (package base-files).
-constexpr const char* kDebianProfile =
-    R"sh(# /etc/profile: system-wide .profile file for the Bourne shell (sh(1))
-# and Bourne compatible shells (bash(1), ksh(1), ash(1), ...).
-
-if [ "$(id -u)" -eq 0 ]; then
-  PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-else
-  PATH="/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
-fi
-export PATH
-
-if [ "${PS1-}" ]; then
-  if [ "${BASH-}" ] && [ "$BASH" != "/bin/sh" ]; then
-    # The file bash.bashrc already sets the default PS1.
-    # PS1='\h:\w\$ '
-    if [ -f /etc/bash.bashrc ]; then
-      . /etc/bash.bashrc
-    fi
-  else
-    if [ "$(id -u)" -eq 0 ]; then
-      PS1='# '
-    else
-      PS1='$ '
-    fi
-  fi
-fi
-
-if [ -d /etc/profile.d ]; then
-  for i in /etc/profile.d/*.sh; do
-    if [ -r $i ]; then
-      . $i
-    fi
-  done
-  unset i
-fi
-)sh";
-
 class ShellTimeout : public ::testing::Test {
  protected:
-  void debian() { tree_.file("/etc/profile", kDebianProfile); }
+  // Debian 12's own /etc/profile, the first file of that tree.
+  void debian() {
+    const std::size_t begin = test::kDebian.find('\n') + 1;
+    const std::size_t end = test::kDebian.find("\n@/") + 1;
+    tree_.file("/etc/profile", std::string(test::kDebian.substr(begin, end - begin)));
+  }
   void file(const std::string& path, const std::string& text) { tree_.file(path, text); }
 
   ShellTimeouts read(const std::string& shell = "/bin/bash") const {

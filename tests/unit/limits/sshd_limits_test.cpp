@@ -127,6 +127,30 @@ TEST_F(SshdLimits, AMatchingBlockOverrides) {
   EXPECT_EQ(sources[3].reason, "line 3 came first");
 }
 
+TEST_F(SshdLimits, NoLimitThatABlockWhichIsNotDecidedMayLoosen) {
+  const std::string head = "ClientAliveInterval 300\nClientAliveCountMax 2\n";
+  EXPECT_THAT(in_force(head + "Match Host *.ops\nClientAliveInterval 0\n"), IsEmpty());
+  EXPECT_THAT(in_force(head + "Match Host *.ops\nClientAliveInterval 400\n"), IsEmpty());
+  EXPECT_THAT(in_force(head + "Match Host *.ops\nClientAliveCountMax 3\n"), IsEmpty());
+  EXPECT_THAT(in_force(head + "Match Host *.ops\nClientAliveInterval 200\n"),
+              ElementsAre(Seconds(600)));
+  // The first block that matches wins.
+  const std::string decided = "Match User alice\nClientAliveInterval 100\n";
+  const std::string undecided = "Match Host *.ops\nClientAliveInterval 0\n";
+  EXPECT_THAT(in_force(head + decided + undecided), ElementsAre(Seconds(200)));
+  EXPECT_THAT(in_force(head + undecided + decided), IsEmpty());
+  const auto sources = limits(head + undecided);
+  EXPECT_TRUE(sources[0].conditional);
+  EXPECT_THAT(sources[0].reason,
+              HasSubstr("Match Host *.ops (line 3) is not decided and may loosen it"));
+
+  const std::string channel = "ChannelTimeout session:*=5m\n";
+  EXPECT_THAT(in_force(channel + "Match Host *.ops\nChannelTimeout none\n"), IsEmpty());
+  EXPECT_THAT(in_force(channel + "Match Host *.ops\nChannelTimeout session:*=6m\n"), IsEmpty());
+  EXPECT_THAT(in_force(channel + "Match Host *.ops\nChannelTimeout session:*=4m\n"),
+              ElementsAre(Seconds(300)));
+}
+
 TEST_F(SshdLimits, WhatIsNotDecidedIsConditional) {
   const auto sources = limits("Match Host *.example.com\nClientAliveInterval 5\n");
   ASSERT_THAT(sources, SizeIs(1));

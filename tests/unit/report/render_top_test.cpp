@@ -269,7 +269,9 @@ TEST(TopSort, ThoseThatAreAlikeStandByTheirTerminals) {
   for (std::size_t i = 0; i < 3; ++i) input.view.sessions[i].tty = ttys[i];
   for (const bool reversed : {false, true}) {
     std::vector<std::string> order;
-    TopState state{.sort = SortBy::user, .reversed = reversed};
+    TopState state;
+    state.sort = SortBy::user;
+    state.reversed = reversed;
     for (const SessionLine* s : arranged(input.view.sessions, state)) order.push_back(s->tty);
     EXPECT_THAT(order, ElementsAre("pts/2", "pts/9", "pts/10"));
   }

@@ -46,6 +46,7 @@ struct Directory {
       Person person{
           {.name = "alice", .uid = uid, .gid = 7, .home = "/home/alice", .shell = "/bin/sh"},
           {"staff"}};
+      if (in_ops) person.groups.emplace_back("ops");
       if (forgotten) person.account = {std::to_string(uid), uid, kNoGroup, "", ""};
       return person;
     });
@@ -54,6 +55,7 @@ struct Directory {
   std::atomic<bool> hangs = false;
   std::atomic<bool> failing = false;
   std::atomic<bool> forgotten = false;
+  std::atomic<bool> in_ops = false;
   std::atomic<int> asked = 0;
 };
 BootTime second(int s) {
@@ -109,6 +111,27 @@ TEST(Accounts, WhoIsKnownStaysSoWhileTheServerIsAway) {
   for (int s = 300; s < 500; s += 50, settle()) {
     EXPECT_EQ(accounts.of(1, second(s))->account.name, "alice");
   }
+}
+
+// NSS says nothing of a source of groups that is away.
+TEST(Accounts, AGroupIsLostWhenItIsMissingTwice) {
+  Directory directory;
+  Accounts accounts = directory.accounts();
+  directory.in_ops = true;
+  const auto groups = [&](int s) {
+    // The answer to a question that is asked again comes a little later.
+    accounts.of(1000, second(s));
+    std::this_thread::sleep_for(50ms);
+    return accounts.of(1000, second(s))->groups.size();
+  };
+  ASSERT_EQ(groups(0), 2U);
+  directory.in_ops = false;
+  EXPECT_EQ(groups(61), 2U);
+  directory.in_ops = true;
+  EXPECT_EQ(groups(122), 2U);
+  directory.in_ops = false;
+  EXPECT_EQ(groups(183), 2U) << "twice in a row";
+  EXPECT_EQ(groups(244), 1U);
 }
 
 TEST(Accounts, AnErrorIsNoAnswer) {

@@ -152,6 +152,12 @@ TEST_F(NoPtyTest, ACommandIsASession) {
   EXPECT_THAT(table.update({monitor()}, second(52)).ended, SizeIs(1));
 }
 
+TEST_F(NoPtyTest, OneThatBeganAfterTheScanBeforeMayBeIdleSinceItsStart) {
+  table.update({}, second(0));
+  table.update({monitor(), channel()}, second(50));
+  EXPECT_EQ(table.find({kCommand, channel().start, 0})->clock_start, channel().start);
+}
+
 TEST_F(NoPtyTest, SeveralCommandsOnOneConnectionAreASessionEach) {
   proc.add({.pid = 5'000'023, .parent = kHost, .executable = "/usr/bin/rsync", .comm = "rsync"});
   const auto change = table.update({monitor(), channel(), leader(5'000'023, kHost)}, second(50));

@@ -211,6 +211,21 @@ TEST_F(Real, AnSshdForOneConnection) {
   EXPECT_EQ(session->local, std::nullopt);
 }
 
+TEST_F(Real, ALoginWhoseListenerWasRestarted) {
+  test::SshServer server("");
+  const test::Account heidi = test::add_account("heidi");
+  server.authorize(heidi);
+  const test::SshLogin login(server, heidi);
+  SessionTable before = table_of(server.pid());
+  ASSERT_TRUE(reaches(before, 1));
+  server.restart_listener();
+  SessionTable table = table_of(before.sessions().begin()->second.host);
+  ASSERT_TRUE(reaches(table, 1));
+  // Of the files that the new one has read the session knows nothing.
+  EXPECT_EQ(table.sessions().begin()->second.sshd,
+            (AcceptingSshd{0, server.config_file(), {}, "/", ""}));
+}
+
 TEST_F(Real, OnlyTheAskedForHost) {
   const test::SshServer one("");
   const test::SshServer other("");

@@ -271,6 +271,20 @@ TEST_F(SessionTableTest, AConsoleFromGettyToShellUnderOneIdentity) {
   EXPECT_EQ(only().user, "root");
   EXPECT_EQ(only().host, 0);
   EXPECT_EQ(only().clock_start, second(56));
+  EXPECT_EQ(only().login, second(56)) << "not when the getty began";
+}
+
+TEST_F(SessionTableTest, TheLoginAtAConsoleIsAsOldAsTheShell) {
+  constexpr pid_t kChild = 5'000'060;
+  proc.keyboard("tty1");
+  proc.add({.pid = kShell, .executable = "/usr/bin/login"});
+  proc.add({.pid = kChild, .parent = kShell, .executable = "/bin/bash", .start_ticks = 5500});
+  proc.children(kShell, {kChild});
+  Leader leader = leader_on_console(kShell, kInit, 4, 1);
+  leader.start = second(51);
+  leader.loginuid = 0;
+  ASSERT_THAT(table.update({leader}, second(70)).started, SizeIs(1));
+  EXPECT_EQ(only().login, from_start_ticks(5500));
 }
 
 TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileItsKeyboardMayGoElsewhere) {
