@@ -322,7 +322,7 @@ TEST_P(Input, ATtyThatIsNotWatchedIsNotRecorded) {
   const PtySession outer = session();
   inner->type("x");
   EXPECT_EQ(source().input(tty_of(*inner)).inputs, 0U);
-  EXPECT_EQ(row_of(source(), inner->leader())->input.since, std::nullopt);
+  EXPECT_EQ(source().input(tty_of(*inner)).since, std::nullopt);
   EXPECT_EQ(seen(outer).inputs, 0U);
 }
 

@@ -62,7 +62,6 @@ struct Leader {
   std::optional<Tty> tty;
   // No byte has reached the tty: a session of which this is true has never been typed in.
   bool no_input_yet = false;
-  InputSeen input;  // all empty until watch()
 };
 
 // Not thread-safe: the daemon's loop owns it.

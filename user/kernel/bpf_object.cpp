@@ -121,7 +121,7 @@ Result<std::vector<idlewarden_leader>> BpfObject::leaders() const {
   constexpr std::size_t kChunkRows = 256;
   for (;;) {
     const std::size_t need = bytes / sizeof(idlewarden_leader) + kChunkRows;
-    if (rows.size() < need) rows.resize(std::max(need, 2 * rows.size()));
+    if (rows.size() < need) rows.resize(std::max({need, 2 * rows.size(), rows_last_time_}));
     const ssize_t got = read(fd.get(), reinterpret_cast<char*>(rows.data()) + bytes,
                              rows.size() * sizeof(idlewarden_leader) - bytes);
     if (got == 0) break;
@@ -132,6 +132,7 @@ Result<std::vector<idlewarden_leader>> BpfObject::leaders() const {
   }
   if (bytes % sizeof(idlewarden_leader) != 0) return fail("the task iterator ended inside a row");
   rows.resize(bytes / sizeof(idlewarden_leader));
+  rows_last_time_ = rows.size() + kChunkRows;
   return rows;
 }
 

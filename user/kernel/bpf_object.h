@@ -62,6 +62,7 @@ class BpfObject {
   Link iterator_;
   Link hook_;
   UniqueFd hook_fd_;
+  mutable std::size_t rows_last_time_ = 0;  // and a few: what to make room for at once
 };
 
 }  // namespace idlewarden

@@ -36,14 +36,10 @@ Result<std::vector<Leader>> KernelSource::scan() {
   std::vector<Leader> leaders;
   leaders.reserve(rows->size());
   for (const idlewarden_leader& row : *rows) {
-    Leader& leader = leaders.emplace_back(to_leader(row));
-    if (!leader.tty) continue;
-    const Tty& tty = *leader.tty;
-    if (sampler_.observe(tty, line_state(row), now)) records_.stamp(tty, now);
-    leader.input =
-        merged(records_.holds(tty) && row.activity.tty == tty.address ? std::optional(row.activity)
-                                                                      : std::nullopt,
-               sampler_.input(tty));
+    const Leader& leader = leaders.emplace_back(to_leader(row));
+    if (leader.tty && sampler_.observe(*leader.tty, line_state(row), now)) {
+      records_.stamp(*leader.tty, now);
+    }
   }
   sampler_.end_scan(now);
   return leaders;

@@ -31,8 +31,7 @@ Leader to_leader(const idlewarden_leader& row) {
                 .cgroup_id = row.cgroup_id,
                 .foreground_pgrp = static_cast<pid_t>(row.foreground_pgrp),
                 .tty = std::nullopt,
-                .no_input_yet = row.tty != 0 && row.read_head == 0 && row.flip_used == 0,
-                .input = {}};
+                .no_input_yet = row.tty != 0 && row.read_head == 0 && row.flip_used == 0};
   if (row.tty != 0) {
     leader.tty = Tty{.address = row.tty,
                      .major = row.tty_major,

@@ -127,8 +127,9 @@ Result<void> self_test(KernelSource& source) {
   if (const auto watched = source.watch(*leader->tty); !watched) return watched;
   Result<void> result = probe->type();
   if (result) {
-    const auto seen = await(source, *probe, "a typed byte was not seen",
-                            [](const Leader& l) { return l.input.last_input.has_value(); });
+    const auto seen = await(source, *probe, "a typed byte was not seen", [&](const Leader& l) {
+      return source.input(*l.tty).last_input.has_value();
+    });
     if (!seen) result = std::unexpected(seen.error());
   }
   source.unwatch(*leader->tty);

@@ -21,7 +21,7 @@ Subject subject_of(const Session& session, std::vector<std::string> groups) {
     subject.local_address = session.local->address;
     subject.local_port = session.local->port;
   }
-  subject.sshd = session.sshd;
+  if (session.sshd) subject.sshd = *session.sshd;
   subject.session = session.id.text();
   return subject;
 }

@@ -197,10 +197,10 @@ Result<Resolver::Standing> Resolver::resolve_console(const Leader& leader, Sessi
 
 Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Session& session) {
   const bool ssh = session.kind == Kind::ssh || session.kind == Kind::ssh_nopty;
-  if (ssh) session.sshd = accepting_sshd(procfs_, scope_.hosts, host);
+  if (ssh) session.sshd = shared(accepting_sshd(procfs_, scope_.hosts, host));
   session.host = host.pid;
   session.host_start = from_start_ticks(host.start_ticks);
-  auto found = connection_of(procfs_, host.pid, host.start_ticks, session.sshd.listener);
+  auto found = connection_of(procfs_, host.pid, host.start_ticks, ssh ? session.sshd->listener : 0);
   if (found && *found) session.socket = (*found)->descriptor;
   // The unprivileged half of an sshd may have left the socket to the privileged one.
   if (found && !*found && host.ancestry.size() > 1 &&
@@ -221,7 +221,7 @@ Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Ses
     session.remote = std::move((*found)->remote);
     session.local = std::move((*found)->local);
   }
-  if (ssh && session.sshd.listener == 0 && session.local) ask_successor(host, now, session);
+  if (ssh && session.sshd->listener == 0 && session.local) ask_successor(host, now, session);
   return {};
 }
 
@@ -234,12 +234,20 @@ void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& ses
     if (listener.network != *network || !listener.ports.contains(session.local->port)) continue;
     HostProcess successor;
     successor.ancestry = {listener.process};
-    session.sshd = accepting_sshd(procfs_, scope_.hosts, successor);
+    AcceptingSshd sshd = accepting_sshd(procfs_, scope_.hosts, successor);
     // It is not who let them in, and has read its files for itself.
-    session.sshd.listener = 0;
-    session.sshd.reading.clear();
+    sshd.listener = 0;
+    sshd.reading.clear();
+    session.sshd = shared(std::move(sshd));
     return;
   }
+}
+
+std::shared_ptr<const AcceptingSshd> Resolver::shared(AcceptingSshd sshd) {
+  if (!last_sshd_ || *last_sshd_ != sshd) {
+    last_sshd_ = std::make_shared<const AcceptingSshd>(std::move(sshd));
+  }
+  return last_sshd_;
 }
 
 const std::vector<Resolver::Listener>& Resolver::listeners(BootTime now) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -74,12 +75,15 @@ class Resolver {
     std::set<std::uint16_t> ports;
   };
   const std::vector<Listener>& listeners(BootTime now);
+  // One for all sessions of an sshd that come one after the other.
+  std::shared_ptr<const AcceptingSshd> shared(AcceptingSshd sshd);
 
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
-  std::vector<Listener> listeners_;                // root's sshds, as of one scan
+  std::shared_ptr<const AcceptingSshd> last_sshd_;
+  std::vector<Listener> listeners_;  // root's sshds, as of one scan
   BootTime listeners_at_ = BootTime::min();
   std::map<std::string, Error> problems_;
   std::map<std::string, Error> lasting_;

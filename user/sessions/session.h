@@ -6,6 +6,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -65,8 +66,8 @@ struct Session {
   int socket = -1;  // the connection's descriptor in the host process; -1: not known
   std::optional<Endpoint> remote;
   std::optional<Endpoint> local;
-  bool address_unknown = false;  // it has one, perhaps, and the kernel refused to tell
-  AcceptingSshd sshd;            // kinds ssh and ssh_nopty only
+  bool address_unknown = false;               // it has one, perhaps, and the kernel refused to tell
+  std::shared_ptr<const AcceptingSshd> sshd;  // of kinds ssh and ssh_nopty only; null: none
   // What logind calls it, where logind runs and knows it. Class and seat are empty without.
   std::optional<std::string> logind_session;
   std::string scope;  // N of logind's session-N.scope that its leader lies in; empty: none

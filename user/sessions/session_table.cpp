@@ -49,13 +49,13 @@ constexpr Nanoseconds kSettledWithoutTty = Seconds(60);
 // A leader, whatever it turned out to be.
 struct Entry {
   Resolver::Standing standing = Resolver::Standing::not_yet;
-  std::uint64_t seen = 0;         // number of the update that saw it last
-  bool untouched = false;         // certainly not typed in since its start
-  bool name_settled = false;      // the foreground group had time to exec before its name was read
-  Session* session = nullptr;     // in SessionTable::sessions_, while it is one
-  LogindClues clues;              // once it was found to be one
-  std::uint64_t logind_seen = 0;  // the version that it was last compared with
-  bool barred = false;            // by the class that logind had for it then
+  std::uint64_t seen = 0;      // number of the update that saw it last
+  bool untouched = false;      // certainly not typed in since its start
+  bool name_settled = false;   // the foreground group had time to exec before its name was read
+  Session* session = nullptr;  // in SessionTable::sessions_, while it is one
+  std::unique_ptr<LogindClues> clues;    // once it was found to be one of this host's
+  std::uint64_t logind_seen = 0;         // the version that it was last compared with
+  bool barred = false;                   // by the class that logind had for it then
   std::optional<BootTime> not_before{};  // logind removed it
   BootTime found{};                      // when it was seen first
   bool had_tty = false;                  // is without the one that it had
@@ -214,7 +214,7 @@ bool SessionTable::Impl::logind_lets(const Entry& entry, BootTime scanned) const
 }
 
 bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
-  if (logind == nullptr || entry.logind_seen == logind->version()) return false;
+  if (logind == nullptr || !entry.clues || entry.logind_seen == logind->version()) return false;
   if (ask_logind(*entry.session, entry, scanned)) return false;
   entry.standing = Resolver::Standing::not_yet;
   return true;
@@ -223,15 +223,13 @@ bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
 // The first time: as ask_logind().
 bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTime scanned) const {
   const ShortageWatch shortage;
-  entry.clues = logind_clues(procfs, session.id.leader, session.host);
+  auto clues = std::make_unique<LogindClues>(logind_clues(procfs, session.id.leader, session.host));
   // Its class may be one that is nobody's login; the next scan asks again.
   if (shortage.noted() != 0) return false;
-  session.scope = entry.clues.scope;
+  session.scope = clues->scope;
   // A container's logins are not this host's logind's, even if it runs in the scope of one.
-  if (!session.container.empty()) {
-    entry.clues = {};
-    return true;
-  }
+  if (!session.container.empty()) return true;
+  entry.clues = std::move(clues);
   return ask_logind(session, entry, scanned);
 }
 
@@ -240,7 +238,7 @@ bool SessionTable::Impl::ask_logind(Session& session, Entry& entry, BootTime sca
   if (logind == nullptr) return true;
   entry.logind_seen = logind->version();
   const LogindSession* found = session.logind_session ? logind->find(*session.logind_session)
-                                                      : logind->of(procfs, entry.clues);
+                                                      : logind->of(procfs, *entry.clues);
   if (found == nullptr && session.logind_session) {
     entry.not_before = scanned + kAfterLogind;
     return false;
@@ -304,8 +302,12 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
   ++table.updates;
   std::unordered_set<pid_t> parents;
   for (const Leader& leader : leaders) parents.insert(leader.parent);
+  auto hint = table.entries.begin();  // they mostly come in the order of their pids
   for (const Leader& leader : leaders) {
-    const auto [known, is_new] = table.entries.try_emplace(id_of(leader));
+    const std::size_t before = table.entries.size();
+    const auto known = table.entries.try_emplace(hint, id_of(leader));
+    const bool is_new = table.entries.size() != before;
+    hint = std::next(known);
     Entry& entry = known->second;
     entry.seen = table.updates;
     if (is_new) {

@@ -18,7 +18,9 @@ TEST(Subject, OfALiveSession) {
   session.tty_name = "pts/3";
   session.remote = Endpoint{"10.0.0.7", 50000};
   session.local = Endpoint{"10.0.0.1", 2222};
-  session.sshd.config_file = "/etc/ssh/other";
+  AcceptingSshd sshd;
+  sshd.config_file = "/etc/ssh/other";
+  session.sshd = std::make_shared<const AcceptingSshd>(sshd);
   const Subject subject = subject_of(session, {"staff", "wheel"});
   EXPECT_FALSE(subject.foreign);
   EXPECT_EQ(subject.user, "no-such-user-here");

@@ -145,7 +145,7 @@ TEST_F(NoPtyTest, ACommandIsASession) {
   EXPECT_EQ(session.uid, 1000u);
   EXPECT_EQ(session.host, kHost);
   EXPECT_EQ(start_ticks(session.host_start), 4711u);
-  EXPECT_EQ(session.sshd.listener, kListener);
+  EXPECT_EQ(session.sshd->listener, kListener);
   EXPECT_EQ(session.foreground, "cat");
   EXPECT_EQ(session.clock_start, second(50));
   EXPECT_EQ(session.started, clock.wall() - Seconds(99));

@@ -106,8 +106,9 @@ TEST_F(Real, WhoseWhereFromAndThroughWhom) {
     EXPECT_NE(s.remote->port, server.port());
     EXPECT_EQ(s.local->address, "127.0.0.1");
     EXPECT_EQ(s.local->port, server.port());
-    EXPECT_EQ(s.sshd, (AcceptingSshd{server.pid(), server.config_file(), {}, "/", s.sshd.reading}));
-    EXPECT_TRUE(s.sshd.reading.starts_with(std::to_string(server.pid()) + "-")) << s.sshd.reading;
+    EXPECT_EQ(*s.sshd,
+              (AcceptingSshd{server.pid(), server.config_file(), {}, "/", s.sshd->reading}));
+    EXPECT_TRUE(s.sshd->reading.starts_with(std::to_string(server.pid()) + "-")) << s.sshd->reading;
     // alice's half of the sshd, whose parent is the privileged half.
     EXPECT_EQ(*Procfs().real_uid(s.host), s.uid);
     const auto host = Procfs().stat(s.host);
@@ -203,10 +204,10 @@ TEST_F(Real, AnSshdForOneConnection) {
     return session != nullptr;
   }));
   // It has read its files itself, for this connection alone.
-  EXPECT_FALSE(session->sshd.reading.empty());
+  EXPECT_FALSE(session->sshd->reading.empty());
   AcceptingSshd defaults;
-  defaults.reading = session->sshd.reading;
-  EXPECT_EQ(session->sshd, defaults);
+  defaults.reading = session->sshd->reading;
+  EXPECT_EQ(*session->sshd, defaults);
   EXPECT_EQ(session->remote, std::nullopt);
   EXPECT_EQ(session->local, std::nullopt);
 }
@@ -222,7 +223,7 @@ TEST_F(Real, ALoginWhoseListenerWasRestarted) {
   SessionTable table = table_of(before.sessions().begin()->second.host);
   ASSERT_TRUE(reaches(table, 1));
   // Of the files that the new one has read the session knows nothing.
-  EXPECT_EQ(table.sessions().begin()->second.sshd,
+  EXPECT_EQ(*table.sessions().begin()->second.sshd,
             (AcceptingSshd{0, server.config_file(), {}, "/", ""}));
 }
 
