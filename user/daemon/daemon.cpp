@@ -42,6 +42,7 @@ constexpr std::chrono::milliseconds kLogindPatience{500};
 constexpr std::chrono::milliseconds kHookPatience{3000};
 constexpr Seconds kReloadAgain{5};
 constexpr int kLargeBlock = 1 << 20;
+constexpr Nanoseconds kTrimEvery = std::chrono::minutes(1);
 
 // What to do about a refusal of the kernel that has nothing to do with what was asked of it.
 const char* advice(int code) {
@@ -158,6 +159,7 @@ class Daemon {
   FileWatch files_{clock_};  // before the loop, which listens to it
   std::uint64_t readings_watched_ = 0;
   BootTime monitor_due_{};
+  BootTime next_trim_{};
   std::unique_ptr<Loop> loop_;
   std::unique_ptr<Reporter> reporter_;
   HookRunner hooks_;
@@ -207,7 +209,6 @@ std::expected<void, StartFailure> Daemon::start() {
   tell(event);
   open_endings();
   turn();
-  ::malloc_trim(0);  // of the kernel's types and of the files that were read: tens of megabytes
   sd_notifyf(0, "READY=1\nSTATUS=%s mode, %s", to_string(limits_->policy().mode).data(),
              to_string(kernel_.source->backend()).data());
   return {};
@@ -421,6 +422,11 @@ void Daemon::turn(const std::string& why_reload) {
   watch_files(began);
   loop_->watch_once(warden_->leader_fds(), [this] { turn(); });
   arm();
+  // What logins, scrapes and files that were read leave in pieces: a millisecond or two of work.
+  if (const BootTime now = clock_.now(); now >= next_trim_) {
+    ::malloc_trim(0);
+    next_trim_ = now + kTrimEvery;
+  }
 }
 
 void Daemon::open_endings() {
