@@ -66,7 +66,8 @@ static __always_inline int write_leader(struct seq_file *seq, struct task_struct
 	row.parent_tgid = task->real_parent->tgid;
 	row.grandparent_tgid = task->real_parent->real_parent->tgid;
 	row.start_ns = task->start_boottime;
-	row.uid = task->cred->uid.val;
+	/* Where BTF has __rcu, the verifier takes this pointer for one that may be NULL. */
+	row.uid = BPF_CORE_READ(task, cred, uid.val);
 	if (bpf_core_field_exists(task->loginuid)) {
 		row.loginuid = task->loginuid.val;
 		row.audit_session = task->sessionid;

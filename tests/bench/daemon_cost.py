@@ -2,6 +2,7 @@
 """What the daemon costs with a number of sessions to look after, and how soon it notices things."""
 import json
 import math
+import random
 import re
 import statistics
 import time
@@ -98,6 +99,7 @@ def key_to_resumed(hosts, daemon, times):
     time.sleep(SETTLE)  # all of u0's are over it
     took = []
     for _ in range(times):
+        time.sleep(random.uniform(0, SETTLE))  # at no certain time between two scans
         known = size(daemon)
         begun = hosts.tell("key 0") / 1e9
         took.append(wait_for_event(daemon, known, "resumed") - begun)

@@ -30,9 +30,8 @@ def intro():
     return """## Measured
 
 `scripts/bench` measures all of this anew (`--help` lists the parts; `--keep` keeps the results in
-`tests/bench/results`, from which `scripts/bench charts` writes this section). The machine had two cores
-and was busy with other things, so what something costs is an upper bound; instructions are exact. What
-can be counted and not timed (allocations of an update, system calls of a scan, instructions of the
+`tests/bench/results`, from which `scripts/bench charts` writes this section). The machine is a virtual
+one with two cores, so times are worth their ratios; instructions are exact. What can be counted and not timed (allocations of an update, system calls of a scan, instructions of the
 programs) has bounds in the normal test run.
 """
 
@@ -52,9 +51,6 @@ may fall otherwise in another run. No limit below a minute is known to {' and '.
 ![What became of the same sessions](tests/bench/results/peers.svg)
 
 {rows}
-
-`ssh -N` and sftp are late because what such a connection did before it was found is not known: its
-clock starts when it is found.
 """
 
 

@@ -61,4 +61,9 @@ InputSeen KernelSource::input(const Tty& tty) const {
   return merged(records_.read(tty), sampler_.input(tty));
 }
 
+bool KernelSource::stamped(const Tty& tty) const {
+  const auto record = records_.read(tty);
+  return record && record->inputs > 0;
+}
+
 }  // namespace idlewarden

@@ -24,6 +24,8 @@ class KernelSource final : public ActivitySource {
   Result<void> watch(const Tty& tty) override;
   void unwatch(const Tty& tty) noexcept override;
   InputSeen input(const Tty& tty) const override;
+  // Whether the hook has stamped input on this tty.
+  bool stamped(const Tty& tty) const;
   bool needs_scan(const Tty& tty) const noexcept override { return !records_.holds(tty); }
 
  private:

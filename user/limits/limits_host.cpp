@@ -246,7 +246,8 @@ HostReadings::SharedSshd HostReadings::sshd_in_force(const SshdKey& key, const s
   return known;
 }
 
-void HostReadings::add_sshd(const Subject& subject, std::vector<LimitSource>& into) {
+void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
+                            std::vector<LimitSource>& into) {
   const SshdKey key{root_of(subject).directory(), subject.sshd.config_file, subject.sshd.options};
   SshdReading& now = sshd_[key];
   if (!now.read) read_sshd(key, now);
@@ -258,7 +259,7 @@ void HostReadings::add_sshd(const Subject& subject, std::vector<LimitSource>& in
   }
   const auto said_by = [&](const SharedSshd& config) {
     if (!config) return std::vector<LimitSource>();
-    return config->limits(connection_of(subject), subject.kind);
+    return config->limits(connection_of(subject), subject.kind, client_alive_floor);
   };
   if (used && used != now.good) {
     add_kept(said_by(used), said_by(now.good), kOldSshd, kNewSshd, into);
@@ -302,14 +303,15 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
       });
 }
 
-// What the host's own files say. If they do not answer either, nothing: a limit that nobody has
-// read is none.
+// What the host's own files say. If they do not answer either, nothing for now: a limit that nobody
+// has read is none, and is read as soon as it can be.
 HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, uid_t uid,
                                                         const std::string& shell) {
   auto read = without_homes_.ask<ShellTimeouts>(kHomePatience, [tree, uid, shell] {
     return shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
   });
   ShellLook look;
+  look.unread = !read;
   look.now = read ? *std::move(read) : ShellTimeouts{};
   look.systems_files = std::exchange(look.now->files, {});
   look.own_files = std::exchange(look.now->users_files, {});
@@ -324,7 +326,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   if (!look) {
     // A user's own files can only tighten: without them nobody is ended sooner.
     reading.fresh = true;
-    if (reading.last) return;
+    if (reading.last && !reading.unread) return;
     look = look_without_home(tree, uid, shell);
     look->now->problems.push_back(
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
@@ -349,6 +351,7 @@ bool HostReadings::keep_shell(ShellReading& reading, ShellLook look) {
   reading.own_files = shared(shared_names_, std::move(look.own_files));
   reading.stamps = look.stamps;
   reading.fresh = look.shortage == 0;
+  reading.unread = look.unread;
   const SharedShell before =
       std::exchange(reading.last, shared(shared_shells_, *std::move(look.now)));
   return before && before != reading.last;
@@ -369,7 +372,7 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
     SharedShell& kept = kept_[subject.session].shell;
     if (!kept) {
       read_shell(key, now);  // for a login, as its shell does
-      if (now.fresh) kept = now.last;
+      if (now.fresh && !now.unread) kept = now.last;
     }
     used = kept ? kept : now.last;
   }
@@ -398,7 +401,8 @@ void HostReadings::add_logind(const Subject& subject, std::vector<LimitSource>& 
 
 std::vector<LimitSource> HostReadings::sources(const Subject& subject, const Policy& policy) {
   std::vector<LimitSource> found;
-  if (policy.derive_sshd_config && through_sshd(subject.kind)) add_sshd(subject, found);
+  if (policy.derive_sshd_config && through_sshd(subject.kind))
+    add_sshd(subject, policy.client_alive_floor, found);
   if (policy.derive_tmout && subject.kind != Kind::ssh_nopty) add_shell(subject, found);
   if (policy.derive_logind && through_logind(subject.kind)) add_logind(subject, found);
   return found;

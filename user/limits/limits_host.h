@@ -111,6 +111,7 @@ class HostReadings {
     SharedNames own_files;     // what only the user's own led to; "~/" is the home
     std::uint64_t stamps = 0;  // of all of them, from before they were read
     bool fresh = false;
+    bool unread = false;      // not even the host's own files answered
     std::uint64_t batch = 0;  // in which it was looked at last
   };
   struct ShellLook {
@@ -119,6 +120,7 @@ class HostReadings {
     std::vector<std::string> own_files;
     std::uint64_t stamps = 0;
     int shortage = 0;  // errno of one that may have kept something back
+    bool unread = false;
   };
   struct LogindReading {
     LogindTimes last;
@@ -142,7 +144,7 @@ class HostReadings {
   ShellLook look_without_home(const std::string& tree, uid_t uid, const std::string& shell);
   bool keep_shell(ShellReading& reading, ShellLook look);
   void read_logind(const std::string& tree, LogindReading& reading);
-  void add_sshd(const Subject& subject, std::vector<LimitSource>& into);
+  void add_sshd(const Subject& subject, Seconds client_alive_floor, std::vector<LimitSource>& into);
   void add_shell(const Subject& subject, std::vector<LimitSource>& into);
   void add_logind(const Subject& subject, std::vector<LimitSource>& into);
 

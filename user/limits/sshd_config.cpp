@@ -57,9 +57,11 @@ SshdEffective SshdConfig::resolve(const SshdConnection& connection) const {
   return effective;
 }
 
-std::vector<LimitSource> SshdConfig::limits(const SshdConnection& connection, Kind kind) const {
+std::vector<LimitSource> SshdConfig::limits(SshdConnection connection, Kind kind,
+                                            Seconds floor) const {
   if (kind != Kind::ssh && kind != Kind::ssh_nopty) return {};
-  return sshd_limits(walk_sshd(impl_->syntax, connection), kind);
+  if (connection.host.empty() && !impl_->syntax.may_use_dns) connection.host = connection.address;
+  return sshd_limits(walk_sshd(impl_->syntax, connection), kind, floor);
 }
 
 bool operator==(const SshdConfig& a, const SshdConfig& b) {

@@ -68,8 +68,11 @@ class SshdConfig {
   // subsystems (ssh-nopty), including the spellings that sshd accepts and then ignores. A source
   // with no limit says nothing here: it is 0, lost to another line, or stands in a Match block for
   // others (`conditional`: for whom is not known of this connection); its reason tells. Nothing for
-  // kinds that sshd does not host.
-  std::vector<LimitSource> limits(const SshdConnection& connection, Kind kind) const;
+  // kinds that sshd does not host. A ClientAlive product below `floor` is no limit to whoever asks,
+  // so a block that is not decided and may lead to one is looser. `connection.host` may be empty:
+  // without UseDNS sshd takes the address for it.
+  std::vector<LimitSource> limits(SshdConnection connection, Kind kind,
+                                  Seconds floor = Seconds(0)) const;
   const std::vector<std::string>& files() const noexcept;    // it and all that it includes
   const std::vector<std::string>& folders() const noexcept;  // where Include looks for files
   // The same statements in the same lines of the same files.

@@ -102,7 +102,7 @@ void leave_undecided(LimitSource& source, const SshdVisit& rival) {
                                printable(rival.match->text), place(*rival.match, *rival.statement));
 }
 
-void weigh_rivals_of_client_alive(const SshdWalk& walk, LimitSource& source) {
+void weigh_rivals_of_client_alive(const SshdWalk& walk, Seconds floor, LimitSource& source) {
   const SshdVisit* const interval = walk.winner(SshdKeyword::client_alive_interval);
   const SshdVisit* const count_max = walk.winner(SshdKeyword::client_alive_count_max);
   std::vector<const SshdVisit*> intervals = rivals(walk, SshdKeyword::client_alive_interval);
@@ -113,7 +113,8 @@ void weigh_rivals_of_client_alive(const SshdWalk& walk, LimitSource& source) {
     for (const SshdVisit* c : counts) {
       const std::int64_t product =
           client_alive_product(value_of(i, 0), value_of(c, kDefaultCountMax));
-      if (product != 0 && product <= source.limit->count()) continue;
+      const bool is_limit = product != 0 && product >= floor.count();
+      if ((is_limit || source.limit < floor) && product <= source.limit->count()) continue;
       return leave_undecided(source, i != interval ? *i : *c);
     }
   }
@@ -225,12 +226,12 @@ void weigh_rivals_of_channel_timeout(const SshdWalk& walk, Kind kind,
   }
 }
 
-void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind,
+void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind, Seconds floor,
                 std::vector<LimitSource>& out) {
   switch (visit.directive->keyword) {
     case SshdKeyword::client_alive_interval: {
       LimitSource source = client_alive(visit, walk.winner(SshdKeyword::client_alive_count_max));
-      if (source.limit) weigh_rivals_of_client_alive(walk, source);
+      if (source.limit) weigh_rivals_of_client_alive(walk, floor, source);
       out.push_back(std::move(source));
       return;
     }
@@ -250,7 +251,7 @@ void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind,
 
 }  // namespace
 
-std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind) {
+std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind, Seconds floor) {
   std::vector<LimitSource> out;
   // A directive of a file that is included twice is told of once, and as in force if it is so.
   std::set<const SshdDirective*> told;
@@ -263,7 +264,7 @@ std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind) {
     if (keyword == SshdKeyword::unused_connection_timeout) continue;
     const SshdVisit* const winner = walk.winner(keyword);
     if (winner == &visit) {
-      add_winner(walk, visit, kind, out);
+      add_winner(walk, visit, kind, floor, out);
     } else if (told.insert(visit.directive).second) {
       out.push_back(loser(visit, winner));
     }

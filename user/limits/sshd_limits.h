@@ -11,6 +11,6 @@
 namespace idlewarden {
 
 // SshdConfig::limits(); `kind` is ssh or ssh_nopty. In sshd's order of reading.
-std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind);
+std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind, Seconds floor);
 
 }  // namespace idlewarden

@@ -165,6 +165,11 @@ class Reader {
     return Parsed{std::move(*keyword), std::move(*args), scanner};
   }
 
+  void note_dns(const std::string& keyword, const std::vector<SshdWord>& args) {
+    if (keyword != "usedns") return;
+    syntax_.may_use_dns = syntax_.may_use_dns || args.empty() || lower(args[0].text) != "no";
+  }
+
   Result<void> read_option(const std::string& option) {
     Where where{"sshd -o"};
     const SshdLine line = sshd_option_line(option);
@@ -176,6 +181,7 @@ class Reader {
       return fail_at(where, fmt::format("\"{}\" cannot be given with -o", name),
                      "write it into the configuration file");
     }
+    note_dns(name, (*parsed)->args);
     const auto keyword = keyword_of(name);
     if (!keyword) return {};
     auto directive = read_directive(*keyword, std::move((*parsed)->args), where);
@@ -228,6 +234,7 @@ class Reader {
     if (!*parsed) return {};
     const SshdWord& word = (*parsed)->keyword;
     const std::string name = lower(word.text);
+    note_dns(name, (*parsed)->args);
     if (name == "match") {
       auto match = SshdMatch::parse((*parsed)->rest, where, grammar_);
       if (!match) return std::unexpected(match.error());

@@ -53,6 +53,7 @@ struct SshdSyntax {
   std::vector<SshdStatement> options;  // -o, in order; directives only
   std::map<std::string, std::unique_ptr<SshdFile>> files;
   const SshdFile* main = nullptr;
+  bool may_use_dns = false;          // somewhere it says UseDNS and not "no"
   std::vector<std::string> paths;    // of all files, the main one first
   std::vector<std::string> folders;  // where Include looks: a file that appears there counts
 };

@@ -67,17 +67,17 @@ Result<void> for_each_socket(const Procfs& procfs, pid_t pid,
 
 }  // namespace
 
-std::set<std::uint16_t> listened_at(const Procfs& procfs, pid_t listener) {
-  std::set<std::uint16_t> ports;
+std::vector<Endpoint> listened_at(const Procfs& procfs, pid_t listener) {
+  std::vector<Endpoint> places;
   // What cannot be looked at leaves the choice as it would be without it.
   (void)for_each_socket(procfs, listener, std::nullopt, [&](int, const UniqueFd& socket) {
     int listens = 0;
     socklen_t size = sizeof listens;
     if (::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return;
-    const auto local = name_of(socket, ::getsockname);
-    if (listens != 0 && local) ports.insert(local->port);
+    auto local = name_of(socket, ::getsockname);
+    if (listens != 0 && local) places.push_back(std::move(*local));
   });
-  return ports;
+  return places;
 }
 
 std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
@@ -111,9 +111,10 @@ Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
   if (!looked) return std::unexpected(looked.error());
   if (found.empty()) return std::nullopt;
   if (found.size() == 1 || listener <= 0) return found.front();
-  const std::set<std::uint16_t> ports = listened_at(procfs, listener);
-  const auto accepted = std::ranges::find_if(
-      found, [&](const Connection& c) { return ports.contains(c.local.port); });
+  const std::vector<Endpoint> places = listened_at(procfs, listener);
+  const auto accepted = std::ranges::find_if(found, [&](const Connection& c) {
+    return std::ranges::find(places, c.local.port, &Endpoint::port) != places.end();
+  });
   return accepted == found.end() ? found.front() : *accepted;
 }
 

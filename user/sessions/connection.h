@@ -5,7 +5,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
+#include <vector>
 
 #include "base/procfs.h"
 #include "base/result.h"
@@ -30,8 +30,8 @@ struct Connection {
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
                                                 std::uint64_t start_ticks, pid_t listener = 0);
 
-// The ports that its sockets listen at; none if they cannot be looked at.
-std::set<std::uint16_t> listened_at(const Procfs& procfs, pid_t listener);
+// Where its sockets listen; nowhere if they cannot be looked at.
+std::vector<Endpoint> listened_at(const Procfs& procfs, pid_t listener);
 
 // None for a family other than AF_INET and AF_INET6.
 std::optional<Endpoint> endpoint_from(const sockaddr_storage& address);

@@ -159,6 +159,19 @@ Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader) {
   return procfs.real_uid(leader.pid);
 }
 
+BootTime login_at(const Procfs& procfs, const Leader& leader, BootTime found) {
+  const auto program = program_of(procfs, leader.pid);
+  const auto parent = program_of(procfs, leader.parent);
+  const bool started_by_login =
+      program && !is_any_of(*program, kPrompts) && parent && is_any_of(*parent, kPrompts);
+  if (started_by_login) return leader.start;
+  for (const pid_t child : procfs.children(leader.pid).value_or(std::vector<pid_t>())) {
+    const auto stat = procfs.stat(child);
+    if (stat) found = std::min(found, from_start_ticks(stat->start_ticks));
+  }
+  return found;
+}
+
 Result<bool> keyboard_reaches(const Procfs& procfs, const Tty& tty) {
   if (!is_virtual_console(tty)) return true;
   // This process may have a /dev of its own without consoles (PrivateDevices=): then the host's.

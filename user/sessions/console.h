@@ -45,6 +45,11 @@ Result<bool> is_console_login(const Procfs& procfs, const Leader& leader);
 // the uid of the leader, or of login(1)'s child if login is the leader.
 Result<uid_t> uid_of_login(const Procfs& procfs, const Leader& leader);
 
+// When somebody logged in where the name is typed into the tty, never too early; `found`: no later.
+// Some login(1)s start the shell as the leader; others stay it, or become the shell, and the leader
+// is as old as the prompt. Then the login is no later than the oldest of its children that lives.
+BootTime login_at(const Procfs& procfs, const Leader& leader, BootTime found);
+
 // False while the keyboard of a virtual console does not go to its tty at all, because a graphical
 // session reads the input devices itself (KDGKBMODE, ioctl_console(2)): what is typed there cannot
 // be seen. True for every other tty.

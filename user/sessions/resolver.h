@@ -3,11 +3,9 @@
 // login.
 #pragma once
 
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -72,7 +70,7 @@ class Resolver {
   struct Listener {
     Process process;
     std::string network;  // its namespace
-    std::set<std::uint16_t> ports;
+    std::vector<Endpoint> places;
   };
   const std::vector<Listener>& listeners(BootTime now);
   // One for all sessions of an sshd that come one after the other.

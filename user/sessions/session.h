@@ -73,8 +73,8 @@ struct Session {
   std::string scope;  // N of logind's session-N.scope that its leader lies in; empty: none
   std::string logind_class;
   std::string logind_seat;  // empty too for a login that sits at no seat
-  // When somebody logged in, never too early: the leader's start, but where the name is typed into
-  // the tty itself, whose leader is as old as the prompt. `started` is the same for people.
+  // When somebody logged in, never too early: the leader's start, but where that may be as old as
+  // the prompt (sessions/console.h). `started` is the same for people.
   BootTime login{};
   WallTime started{};
   BootTime clock_start{};  // the earliest moment that idle time may be counted from, if no earlier

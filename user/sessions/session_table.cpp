@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/shortage.h"
+#include "sessions/console.h"
 #include "sessions/no_pty.h"
 #include "sessions/resolver.h"
 
@@ -64,16 +65,6 @@ struct Entry {
   pid_t serves = 0;
   std::optional<BootTime> bare_since{};
 };
-
-// login(1) has the shell as its child, and a shell the commands that were run in it: the login is
-// no later than the oldest that lives.
-BootTime login_behind(const Procfs& procfs, pid_t leader, BootTime found) {
-  for (const pid_t child : procfs.children(leader).value_or(std::vector<pid_t>())) {
-    const auto stat = procfs.stat(child);
-    if (stat) found = std::min(found, from_start_ticks(stat->start_ticks));
-  }
-  return found;
-}
 
 // A group whose leader is gone (`producer | less`) keeps the name that it had.
 void read_name(const Procfs& procfs, Session& session) {
@@ -139,8 +130,7 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
     entry.standing = Resolver::Standing::not_yet;
     return std::nullopt;
   }
-  session.login =
-      asks_on_the_tty(session.kind) ? login_behind(procfs, leader.pid, scanned) : leader.start;
+  session.login = asks_on_the_tty(session.kind) ? login_at(procfs, leader, scanned) : leader.start;
   session.started = wall_of(session.login);
   const bool from_start = entry.untouched && !asks_on_the_tty(session.kind);
   session.clock_start = from_start ? leader.start : scanned;

@@ -144,11 +144,32 @@ TEST_F(SshdLimits, NoLimitThatABlockWhichIsNotDecidedMayLoosen) {
   EXPECT_THAT(sources[0].reason,
               HasSubstr("Match Host *.ops (line 3) is not decided and may loosen it"));
 
+  // Less than the floor is a liveness probe, and so no limit.
+  const SshdConfig config = load(head + "Match Host *.ops\nClientAliveInterval 15\n");
+  EXPECT_NE(config.limits({}, Kind::ssh, Seconds(30))[0].limit, std::nullopt);
+  EXPECT_EQ(config.limits({}, Kind::ssh, Seconds(31))[0].limit, std::nullopt);
+
   const std::string channel = "ChannelTimeout session:*=5m\n";
   EXPECT_THAT(in_force(channel + "Match Host *.ops\nChannelTimeout none\n"), IsEmpty());
   EXPECT_THAT(in_force(channel + "Match Host *.ops\nChannelTimeout session:*=6m\n"), IsEmpty());
   EXPECT_THAT(in_force(channel + "Match Host *.ops\nChannelTimeout session:*=4m\n"),
               ElementsAre(Seconds(300)));
+}
+
+// ssh_remote_hostname() or ssh_remote_ipaddr() (auth2.c).
+TEST_F(SshdLimits, WithoutUseDnsTheHostIsTheAddress) {
+  const std::string block = "Match Host *.ops\nClientAliveInterval 0\n";
+  const auto limit = [&](const std::string& head, const std::vector<std::string>& options = {}) {
+    SshdConnection connection;
+    connection.address = "10.0.0.7";
+    return load(head + "ClientAliveInterval 200\n" + block, options)
+        .limits(connection, Kind::ssh)[0]
+        .limit;
+  };
+  EXPECT_EQ(limit(""), Seconds(600));
+  EXPECT_EQ(limit("UseDNS no\n"), Seconds(600));
+  EXPECT_EQ(limit("usedns yes\n"), std::nullopt);
+  EXPECT_EQ(limit("", {"UseDNS=yes"}), std::nullopt);
 }
 
 TEST_F(SshdLimits, WhatIsNotDecidedIsConditional) {

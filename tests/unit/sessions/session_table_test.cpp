@@ -287,6 +287,18 @@ TEST_F(SessionTableTest, TheLoginAtAConsoleIsAsOldAsTheShell) {
   EXPECT_EQ(only().login, from_start_ticks(5500));
 }
 
+TEST_F(SessionTableTest, ALoginThatStartsTheShellAsTheLeader) {
+  constexpr pid_t kLogin = 5'000'061;
+  proc.keyboard("tty1");
+  proc.add({.pid = kLogin, .executable = "/usr/bin/login"});
+  proc.add({.pid = kShell, .parent = kLogin, .executable = "/bin/bash"});
+  Leader leader = leader_on_console(kShell, kLogin, 4, 1);
+  leader.start = second(51);
+  leader.loginuid = 0;
+  ASSERT_THAT(table.update({leader}, second(70)).started, SizeIs(1));
+  EXPECT_EQ(only().login, second(51));
+}
+
 TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileItsKeyboardMayGoElsewhere) {
   proc.keyboard("tty2");
   proc.add({.pid = kShell, .executable = "/bin/bash"});
