@@ -7,6 +7,7 @@ Every peer has an sshd of its own, or users of its own where it looks at the who
 is real: an ssh client on a pty of this script, which plays the person and the terminal. Its clock
 starts with the last byte that this script sends."""
 import contextlib
+import copy
 import json
 import os
 import pathlib
@@ -88,8 +89,10 @@ class Client:
 
 
 class Peer:
-    def __init__(self, name, port, user="alice", limit=LIMIT, watch=None, config=""):
+    def __init__(self, name, port, user="alice", limit=LIMIT, watch=None, config="",
+                 one_user_a_case=False):
         self.name, self.port, self.user, self.limit = name, port, user, limit
+        self.one_user_a_case = one_user_a_case
         self.watch = watch or 3 * limit
         self.config = config
         self.sshd = None
@@ -99,6 +102,13 @@ class Peer:
         file.write_text(f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey /root/host\n"
                         f"MaxStartups 100\nSubsystem sftp internal-sftp\n{self.config}")
         self.sshd = subprocess.Popen(["/usr/sbin/sshd", "-D", "-f", file], stderr=subprocess.DEVNULL)
+
+    def of_case(self, case):
+        """Itself, or for a user of the case's own."""
+        one = copy.copy(self)
+        if self.one_user_a_case:
+            one.user += str(list(CASES).index(case))
+        return one
 
     def target(self):
         return ["-p", str(self.port), f"{self.user}@127.0.0.1"]
@@ -195,7 +205,7 @@ def observe(peer, name):
               "watched": peer.watch}
     client = None
     try:
-        client = start(peer)
+        client = start(peer.of_case(name))
         until = time.monotonic() + peer.watch
         while time.monotonic() < until and not client.ended:
             time.sleep(0.05)
@@ -235,8 +245,9 @@ def logind(_):
 
 
 def autolog(peer):
+    """Of all terminals of a user it knows the least idle one."""
     pathlib.Path("/etc/autolog.conf").write_text(
-        f"name=root idle=-1\nname={peer.user} idle=1 grace=10 nomail warn\nnolostkill\n")
+        f"name=root idle=-1\nname={peer.user}.* idle=1 grace=10 nomail warn\nnolostkill\n")
     os.makedirs("/var/lib/autolog", exist_ok=True)
     # -d: in the foreground, and it says what it does.
     return subprocess.Popen(["/idlewarden/autolog", "-d"], stdin=subprocess.DEVNULL,
@@ -264,7 +275,8 @@ PEERS = {
     "TMOUT": (Peer("TMOUT", 2204, config=UTMP + f"SetEnv TMOUT={LIMIT}\n"), None),
     "ClientAlive": (Peer("ClientAlive", 2205, config=UTMP +
                          f"ClientAliveInterval {LIMIT // 2}\nClientAliveCountMax 2\n"), None),
-    "autolog": (Peer("autolog", 2206, user="bob", limit=MINUTE, watch=480, config=UTMP), autolog),
+    "autolog": (Peer("autolog", 2206, user="bob", limit=MINUTE, watch=480, config=UTMP,
+                     one_user_a_case=True), autolog),
     "cron": (Peer("cron", 2207, user="carol", limit=MINUTE, watch=240, config=UTMP), cron),
 }
 
@@ -275,7 +287,7 @@ def prepare():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"/root/{key}"],
                        check=True)
     os.makedirs("/run/sshd", exist_ok=True)
-    for user in ("alice", "bob", "carol", "dora"):
+    for user in ("alice", "carol", "dora", *(f"bob{i}" for i in range(len(CASES)))):
         subprocess.run(["useradd", "-m", "-s", "/bin/bash", "-p", "*", user],
                        stderr=subprocess.DEVNULL)
         folder = pathlib.Path(f"/home/{user}/.ssh")

@@ -426,6 +426,25 @@ TEST_F(NoPty, EndingACommandLeavesTheTerminalsOfItsConnectionAlone) {
   EXPECT_TRUE(terminal.terminal().wait_for("still 42", 20s)) << terminal.terminal().output();
 }
 
+// Commands that are over before a scan sees them, and that say nothing.
+TEST_F(NoPty, AMasterThatIsAskedForShortCommandsIsInUse) {
+  const TempDir dir;
+  const std::string control = "ControlPath=" + dir.path() + "/control";
+  MonitorProcess monitor(watching(kEnforce));
+  PipedProcess master(client({"ssh", "-N"}, {"-o", "ControlMaster=yes", "-o", control, host()}));
+  for (int i = 0; i < 600 && !std::filesystem::exists(dir.path() + "/control"); ++i) {
+    std::this_thread::sleep_for(100ms);
+  }
+  const auto until = std::chrono::steady_clock::now() + 25s;
+  while (master.running() && std::chrono::steady_clock::now() < until) {
+    run(ssh("true", {"-o", control}));
+    std::this_thread::sleep_for(3s);
+  }
+  EXPECT_TRUE(master.running()) << monitor.log();
+  EXPECT_TRUE(monitor.events("terminated").empty()) << monitor.log();
+  EXPECT_TRUE(master.wait(kEndsWithin)) << monitor.log();
+}
+
 // The client keeps the connection for later sessions (ControlPersist): it is told to go.
 TEST_F(NoPty, TheLastSessionTakesItsConnectionAlong) {
   const TempDir dir;

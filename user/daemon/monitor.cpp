@@ -26,7 +26,7 @@ constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
 // whoever makes ptys in a loop gains nothing by it. Without a hook they are how input is known, so
 // each second that they are apart is one by which an end may be late.
 constexpr int kScanShare = 1000;
-constexpr int kScanShareOfSampler = 200;
+constexpr int kScanShareOfSampler = 250;
 constexpr int kEagerShare = 100;
 // How often `hours` of the rules are looked at again, and for so many sessions the groups: on most
 // hosts for all of them, and a bounded cost on the others.
