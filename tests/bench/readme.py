@@ -3,6 +3,7 @@
 typed by hand."""
 import json
 import statistics
+import textwrap
 
 import peers
 
@@ -16,6 +17,7 @@ def write(results, readme):
                                native(load("native")), daemon(load("daemon")),
                                ends({text: load(f"ends-{where}") for where, text in ENDS.items()}),
                                cron(load("cron"))) if part]
+    parts = ["\n".join(wrapped(line) for line in part.split("\n")) for part in parts]
     text = readme.read_text()
     begin, end = text.index("## Measured"), text.index("## What is a session")
     readme.write_text(text[:begin] + "\n".join(parts) + "\n" + text[end:])
@@ -26,13 +28,21 @@ ENDS = {"here-tracepoint": "on this machine, `tracepoint`", "here-sampler": "on 
         "6.1-fentry": "Debian 6.1 under `qemu -icount`, `fentry`"}
 
 
+def wrapped(line):
+    """Prose that a figure has made too long."""
+    return line if line.startswith(("|", "!", "#")) else textwrap.fill(line, 105,
+                                                                       break_long_words=False,
+                                                                       break_on_hyphens=False)
+
+
 def intro():
     return """## Measured
 
 `scripts/bench` measures all of this anew (`--help` lists the parts; `--keep` keeps the results in
 `tests/bench/results`, from which `scripts/bench charts` writes this section). The machine is a virtual
-one with two cores, so times are worth their ratios; instructions are exact. What can be counted and not timed (allocations of an update, system calls of a scan, instructions of the
-programs) has bounds in the normal test run.
+one with two cores, so times are worth their ratios; instructions are exact. What can be counted and not
+timed (allocations of an update, system calls of a scan, instructions of the programs) has bounds in the
+normal test run.
 """
 
 
