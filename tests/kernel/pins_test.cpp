@@ -137,6 +137,23 @@ TEST_P(Pins, TheOverflowMapIsKeptToo) {
   EXPECT_EQ(slot.tty, 0U);
 }
 
+TEST_P(Pins, TheHookStampsNothingThatIsNotWatched) {
+  open_pinned();
+  if (!pinned()) return;
+  const UniqueFd activity = test::pinned(dir_ + "/activity");
+  const auto inner = PtySession::start();
+  ASSERT_TRUE(inner.has_value());
+  const PtySession outer = session();
+  inner->type("x");
+  outer.type("x");
+  EXPECT_EQ(seen(outer).inputs, 1U);
+  idlewarden_activity slot{};
+  const std::uint32_t index = inner->index();
+  ASSERT_EQ(bpf_map_lookup_elem(activity.get(), &index, &slot), 0);
+  EXPECT_EQ(slot.inputs, 0U);
+  EXPECT_EQ(slot.last_input_ns, 0U);
+}
+
 TEST_P(Pins, RecordsOfTtysThatAreGoneAreFreed) {
   open_pinned();
   if (!pinned()) return;

@@ -74,7 +74,8 @@ bool operator==(const SshdConfig& a, const SshdConfig& b) {
   };
   const SshdSyntax& one = a.impl_->syntax;
   const SshdSyntax& two = b.impl_->syntax;
-  return one.main->path == two.main->path && std::ranges::equal(one.options, two.options, same) &&
+  return one.main->path == two.main->path && one.may_use_dns == two.may_use_dns &&
+         std::ranges::equal(one.options, two.options, same) &&
          std::ranges::equal(one.files, two.files, [&](const auto& x, const auto& y) {
            return x.first == y.first &&
                   std::ranges::equal(x.second->statements, y.second->statements, same);

@@ -75,7 +75,7 @@ class SshdConfig {
                                   Seconds floor = Seconds(0)) const;
   const std::vector<std::string>& files() const noexcept;    // it and all that it includes
   const std::vector<std::string>& folders() const noexcept;  // where Include looks for files
-  // The same statements in the same lines of the same files.
+  // The same statements in the same lines of the same files, and the same of UseDNS.
   friend bool operator==(const SshdConfig& a, const SshdConfig& b);
 
  private:

@@ -227,30 +227,29 @@ Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Ses
 
 // A listener that was restarted leaves its sessions alone, and in their processes nothing tells any
 // more what it had been started with. Who listens there now is who would let them in: at that very
-// address, or else at any; of several it is not known.
+// address, or else at any of its family, or at any. Where several do, and were told different
+// things, it is not known.
 void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& session) {
   const auto network = procfs_.link(host.pid, "ns/net");
   if (!network) return;
-  const std::uint16_t port = session.local->port;
-  const std::vector<Endpoint> there{*session.local};
-  const std::vector<Endpoint> anywhere{{"0.0.0.0", port}, {"::", port}};
-  for (const auto& places : {there, anywhere}) {
-    std::vector<Process> found;
+  const Endpoint& local = *session.local;
+  const bool six = local.address.find(':') != std::string::npos;
+  for (const Endpoint& place :
+       {local, Endpoint{six ? "::" : "0.0.0.0", local.port}, Endpoint{"::", local.port}}) {
+    std::vector<AcceptingSshd> found;
     for (const Listener& listener : listeners(now)) {
-      const bool listens =
-          std::ranges::find_first_of(listener.places, places) != listener.places.end();
-      if (listens && listener.network == *network) found.push_back(listener.process);
+      const bool listens = std::ranges::find(listener.places, place) != listener.places.end();
+      if (!listens || listener.network != *network) continue;
+      HostProcess successor;
+      successor.ancestry = {listener.process};
+      AcceptingSshd sshd = accepting_sshd(procfs_, scope_.hosts, successor);
+      // It is not who let them in, and has read its files for itself.
+      sshd.listener = 0;
+      sshd.reading.clear();
+      if (std::ranges::find(found, sshd) == found.end()) found.push_back(std::move(sshd));
     }
-    if (found.empty()) continue;
-    if (found.size() > 1) return;
-    HostProcess successor;
-    successor.ancestry = found;
-    AcceptingSshd sshd = accepting_sshd(procfs_, scope_.hosts, successor);
-    // It is not who let them in, and has read its files for itself.
-    sshd.listener = 0;
-    sshd.reading.clear();
-    session.sshd = shared(std::move(sshd));
-    return;
+    if (found.size() == 1) session.sshd = shared(std::move(found.front()));
+    if (!found.empty()) return;
   }
 }
 

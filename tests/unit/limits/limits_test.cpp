@@ -252,6 +252,20 @@ TEST_F(LimitsTest, ABrokenPolicyIsRefusedAndTheOldOneStays) {
   EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(300));
 }
 
+TEST_F(LimitsTest, UseDnsThatIsTurnedOnInItsPlaceIsTakenOver) {
+  const std::string rest =
+      "ClientAliveInterval 10m\nClientAliveCountMax 1\nMatch Host *.ops\nClientAliveInterval 0\n";
+  dir_.file(kSshd, "#UseDNS no\n" + rest);
+  Limits limits = load("");
+  Subject subject = alice();
+  subject.host.clear();
+  subject.address = "10.0.0.7";
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(600));
+  dir_.file(kSshd, "UseDNS yes\n" + rest);
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, std::nullopt);
+}
+
 TEST_F(LimitsTest, APolicyThatVanishesStaysInForce) {
   const std::string file = dir_.file("etc/idlewarden/idlewarden.toml",
                                      "mode = \"enforce\"\n[[rule]]\nlimit = \"10m\"\n");
