@@ -368,8 +368,8 @@ TEST_F(NoPty, AnEditorsServerIsUsedThroughItsConnection) {
   const int proxy_idle = free_port();
   const int proxy_used = free_port();
   Editor idle(editor(proxy_idle), proxy_idle);
-  Editor used(editor(proxy_used), proxy_used);
   ASSERT_TRUE(idle.answers()) << idle.shell.output() << monitor.log();
+  Editor used(editor(proxy_used), proxy_used);
   const auto until = std::chrono::steady_clock::now() + kEndsWithin;
   while (idle.shell.running() && std::chrono::steady_clock::now() < until) {
     ASSERT_TRUE(used.answers()) << used.shell.output() << monitor.log();
