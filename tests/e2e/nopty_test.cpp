@@ -65,6 +65,12 @@ class NoPty : public testing::Test {
     }
     return nullptr;
   }
+  // Until a ControlMaster listens in that folder.
+  static void wait_for_control(const TempDir& dir) {
+    for (int i = 0; i < 600 && !std::filesystem::exists(dir.path() + "/control"); ++i) {
+      std::this_thread::sleep_for(100ms);
+    }
+  }
   static Json ended(const MonitorProcess& monitor, const Json& session) {
     return monitor.wait_event("terminated", kEndsWithin,
                               [&](const Json& event) { return event["session"] == session["id"]; });
@@ -432,9 +438,7 @@ TEST_F(NoPty, AMasterThatIsAskedForShortCommandsIsInUse) {
   const std::string control = "ControlPath=" + dir.path() + "/control";
   MonitorProcess monitor(watching(kEnforce));
   PipedProcess master(client({"ssh", "-N"}, {"-o", "ControlMaster=yes", "-o", control, host()}));
-  for (int i = 0; i < 600 && !std::filesystem::exists(dir.path() + "/control"); ++i) {
-    std::this_thread::sleep_for(100ms);
-  }
+  wait_for_control(dir);
   const auto until = std::chrono::steady_clock::now() + 25s;
   while (master.running() && std::chrono::steady_clock::now() < until) {
     run(ssh("true", {"-o", control}));
@@ -451,9 +455,7 @@ TEST_F(NoPty, TheLastSessionTakesItsConnectionAlong) {
   const std::string control = "ControlPath=" + dir.path() + "/control";
   MonitorProcess monitor(watching(kEnforce));
   PipedProcess master(client({"ssh", "-N"}, {"-o", "ControlMaster=yes", "-o", control, host()}));
-  for (int i = 0; i < 600 && !std::filesystem::exists(dir.path() + "/control"); ++i) {
-    std::this_thread::sleep_for(100ms);
-  }
+  wait_for_control(dir);
   PipedProcess command(ssh("exec cat", {"-o", control}));
   EXPECT_TRUE(command.wait(kEndsWithin)) << monitor.log();
   EXPECT_TRUE(master.wait(20s)) << monitor.log();

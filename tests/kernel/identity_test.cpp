@@ -114,23 +114,21 @@ TEST_P(Identity, AnAddressThatIsUsedAgainBeforeItsSessionIsForgotten) {
   // overflow map.
   const PtySession one = session(other_devpts());
   const PtySession two = session(other_devpts());
+  const auto expect_recorded = [&](const PtySession& now, const Tty& gone) {
+    source().unwatch(tty_of(now));
+    ASSERT_TRUE(source().watch(gone));
+    watch(now);
+    source().unwatch(gone);
+    now.type("x");
+    EXPECT_EQ(seen(now).inputs, 1U);
+  };
   Tty gone = tty_of(two);
   gone.index = 1U << 20;
-  source().unwatch(tty_of(two));
-  ASSERT_TRUE(source().watch(gone));
-  watch(two);
-  source().unwatch(gone);
-  two.type("x");
-  EXPECT_EQ(seen(two).inputs, 1U);
+  expect_recorded(two, gone);
   // And in the array, with the number as well.
   gone = tty_of(one);
   ++gone.devpts_dev;
-  source().unwatch(tty_of(one));
-  ASSERT_TRUE(source().watch(gone));
-  watch(one);
-  source().unwatch(gone);
-  one.type("x");
-  EXPECT_EQ(seen(one).inputs, 1U);
+  expect_recorded(one, gone);
 }
 
 TEST_P(Identity, AnotherLeaderOnTheSamePty) {
