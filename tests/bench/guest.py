@@ -43,7 +43,7 @@ class Guest:
             archive = payload.write(out / "job.cpio")
             boot = machine.run(kernel, [root, archive], out, self.options.timeout,
                                "rdinit=/usr/local/lib/rig-bare mitigations=off", cpus=1,
-                               memory_mb=2048, accel="tcg,thread=single", extra=hot_path.ICOUNT)
+                               memory_mb=2048, extra=hot_path.ICOUNT)
             archive.unlink()
         if boot.verdict != 0:
             raise SystemExit(f"bench: {machine.explain(boot.verdict)}\n"

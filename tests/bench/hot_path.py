@@ -39,7 +39,7 @@ def run(options, version):
         archive = payload.write(out / "job.cpio")
         boot = machine.run(kernel, [root, archive], out, options.timeout,
                            "rdinit=/usr/local/lib/rig-bare mitigations=off", cpus=1,
-                           accel="tcg,thread=single", extra=ICOUNT)
+                           extra=ICOUNT)
         archive.unlink()
     if boot.verdict != 0:
         raise SystemExit(f"bench: {machine.explain(boot.verdict)}\n{machine.tail(boot.console, 25)}")
