@@ -18,8 +18,8 @@ namespace {
 constexpr Nanoseconds kWindow = std::chrono::minutes(1);  // of max_per_minute
 constexpr Nanoseconds kRetryFailed = std::chrono::minutes(1);
 constexpr Nanoseconds kRetryGone = std::chrono::seconds(1);  // seized in vain: the scan lags behind
-// Between the last message and the hang-up, which drops what has not reached the master's reader
-// yet (tty_ldisc_hangup() flushes the driver's buffer).
+// So much before the hang-up, which drops what has not reached the master's reader yet
+// (tty_ldisc_hangup() flushes the driver's buffer), the last message is written.
 constexpr Nanoseconds kFarewell = std::chrono::milliseconds(80);
 // A warning that comes this much late does not move the end.
 constexpr Nanoseconds kWarningSlack = std::chrono::seconds(1);
@@ -38,6 +38,15 @@ BootTime ends_at(const Due& d, const std::optional<BootTime>& warned_at) {
   return warned_at ? std::max(d.at, *warned_at + d.warn - kWarningSlack) : d.at;
 }
 
+bool has_last_words(const Observation& o) {
+  return o.session->has_tty() && !o.verdict->messages.end.empty();
+}
+
+// Nothing is done to the session before this.
+BootTime begins_at(const Observation& o, const Due& d) {
+  return has_last_words(o) ? std::min(d.warn_at(), d.at - kFarewell) : d.warn_at();
+}
+
 }  // namespace
 
 struct Warden::Entry {
@@ -48,7 +57,7 @@ struct Warden::Entry {
   // What the newest second look knew; the caller's list may lag behind it.
   BootTime known_active{};
   std::optional<BootTime> warned_at;
-  std::optional<BootTime> hang_up_at;  // the last message is written; not before this
+  std::optional<BootTime> hang_up_at;  // the last message was written; not before this
   bool announced = false;  // something that has to be taken back when the session resumes
   std::array<Told, 2> told;
   std::unique_ptr<Ending> ending;
@@ -102,7 +111,7 @@ struct Warden::Round {
     if (entry.state == State::active) return;
     const bool same = d && d->cause == entry.cause && d->since == entry.since;
     const bool warnable = !untouchable || entry.state == State::expired;
-    if (same && warnable && now >= (untouchable ? d->at : d->warn_at())) return;
+    if (same && warnable && now >= (untouchable ? d->at : begins_at(o, *d))) return;
     const bool by_input = entry.cause == Cause::idle && now - idle_time(o, now) != entry.since;
     if (entry.announced) {
       say(Happened::resumed, o, d.value_or(Due{.cause = entry.cause}),
@@ -213,13 +222,12 @@ void Warden::judge(Entry& entry, Observation o, Round& round) {
   round.settle(entry, o, d, hands_off);
   if (!d) return;
   if (hands_off) return judge_untouchable(entry, o, *d, round);
-  if (round.now < d->warn_at()) return round.wake(d->warn_at());
+  if (const BootTime begin = begins_at(o, *d); round.now < begin) return round.wake(begin);
   if (const Told& told = entry.told_of(*d); round.now < told.retry_at) {
     return round.wake(told.retry_at);
   }
   if (d->warn.count() > 0 && !entry.warned_at) return warn(entry, o, *d, round);
-  const BootTime end = ends_at(*d, entry.warned_at);
-  if (round.now < end) return round.wake(end);
+  if (round.now < ends_at(*d, entry.warned_at)) return approach(entry, o, *d, round);
   expire(entry, o, *d, round);
 }
 
@@ -278,6 +286,25 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
   round.wake(end);
 }
 
+// Before the end only the last message is written. What is not possible now is tried again, and
+// told, at the end.
+void Warden::approach(Entry& entry, const Observation& o, const Due& first, Round& round) {
+  const BootTime end = ends_at(first, entry.warned_at);
+  if (!has_last_words(o) || entry.hang_up_at || cap_reached()) return round.wake(end);
+  if (round.now < end - kFarewell) return round.wake(end - kFarewell);
+  round.wake(end);
+  const auto grip = terminator_.seize(*o.session);
+  if (!grip) return;
+  const auto second = look_again(entry, o.session->id, first, false, round);
+  if (!second) return;
+  const auto& [fresh, d] = *second;
+  if (d.warn.count() > 0 && !entry.warned_at) return round.wake(d.warn_at());
+  const BootTime speak_at = ends_at(d, entry.warned_at) - kFarewell;
+  if (round.now < speak_at) return round.wake(speak_at);
+  entry.enter(State::warned, d);
+  say_farewell(entry, fresh, d, **grip, round);
+}
+
 void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round& round) {
   if (!entry.hang_up_at && cap_reached()) return hold(entry, o, first, round);
   if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
@@ -300,10 +327,11 @@ void Warden::say_farewell(Entry& entry, const Observation& o, const Due& d, Grip
                           Round& round) {
   begun_.push_back(round.now);
   const BootTime end = ends_at(d, entry.warned_at);
-  const std::string text = render_message(o.verdict->messages.end, o, d, end, round.now);
+  const BootTime then = std::max(round.now, end);
+  const std::string text = render_message(o.verdict->messages.end, o, d, end, then);
   // Where it cannot be written there is nothing to wait for.
   const bool said = !text.empty() && grip.say(text);
-  entry.hang_up_at = said ? round.now + kFarewell : round.now;
+  entry.hang_up_at = said ? round.now + kFarewell : then;
   entry.announced = entry.announced || said;
 }
 

@@ -11,10 +11,10 @@
 //
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
-// - Enforce: the warning, at limit - warn, then at the limit the last message and, 80 ms later so
-//   that it is read before the line is cut, the hang-up. A session that passes its limit unwarned
-//   (the limit was tightened, a job ended, audit became enforce, the machine slept) is warned first
-//   and has `warn` from then on.
+// - Enforce: the warning, at limit - warn, then the last message and, 80 ms later so that it is read
+//   before the line is cut, at the limit the hang-up. A session that passes its limit unwarned (the
+//   limit was tightened, a job ended, audit became enforce, the machine slept) is warned first and
+//   has `warn` from then on.
 // - A session without a terminal is ended at its limit without a warning.
 // - What has begun with a hang-up is finished, whatever a reload says: a session that is half ended
 //   is of use to nobody. From then on the hold on it tells whether it lives, not the caller's list:
@@ -146,6 +146,7 @@ class Warden {
   std::optional<Second> look_again(Entry& entry, const SessionId& id, const Due& first,
                                    bool hands_off, Round& round);
   void warn(Entry& entry, const Observation& o, const Due& first, Round& round);
+  void approach(Entry& entry, const Observation& o, const Due& first, Round& round);
   void expire(Entry& entry, const Observation& o, const Due& first, Round& round);
   void hold(Entry& entry, const Observation& o, const Due& first, Round& round);
   void say_farewell(Entry& entry, const Observation& o, const Due& d, Grip& grip, Round& round);

@@ -90,7 +90,8 @@ class HostWorld final : public Clock,
   static constexpr std::size_t kUsers = 3;
   static constexpr std::size_t kMostLives = 6;
   static constexpr Nanoseconds kTick = std::chrono::milliseconds(10);
-  static constexpr Nanoseconds kLate = std::chrono::milliseconds(300);  // a turn, at most
+  static constexpr Nanoseconds kTimeToRead = std::chrono::milliseconds(80);  // the last message
+  static constexpr Nanoseconds kLate = std::chrono::milliseconds(300);       // a turn, at most
   static constexpr Nanoseconds kScan = std::chrono::milliseconds(2100);
 
   // One connection, served by one sshd.

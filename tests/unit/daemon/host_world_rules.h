@@ -12,7 +12,9 @@ inline void HostWorld::check_touched(const Life& life, const std::string& what) 
   const auto limit = limit_of(life);
   if (!limit) return break_rule(&life, what + " though nothing limits it");
   const Nanoseconds warn = std::min(Nanoseconds(rules_.warn), Nanoseconds(*limit) / 2);
-  if (now_ - life.last_input < *limit - warn) break_rule(&life, what + " though it is not idle");
+  if (now_ - life.last_input < *limit - std::max(warn, kTimeToRead)) {
+    break_rule(&life, what + " though it is not idle");
+  }
 }
 
 // Asked at the very moment, of the truth.

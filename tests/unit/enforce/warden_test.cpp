@@ -51,21 +51,67 @@ TEST(Warden, WarnsAndEndsOnTimeInTheRightOrder) {
 }
 
 TEST(Warden, LeavesTimeToReadTheLastMessageAndToTakeItBack) {
-  for (const bool types : {false, true}) {
+  struct Moments {
+    double before, said, typed, hang_up;
+  };
+  // In time it is written before the limit; who looks too late says it then.
+  for (const Moments when : {Moments{699.9, 699.92, 699.97, 700}, {699.9, 700, 700.06, 700.08}}) {
+    for (const bool types : {false, true}) {
+      SCOPED_TRACE(fmt::format("said {}, types {}", when.said, types));
+      Bench b;
+      auto& s = b.add();
+      s.verdict.warn = Seconds(0);
+      s.verdict.messages.end = "ended after {idle}, {left} left";
+      EXPECT_THAT(b.step(when.before), IsEmpty());
+      EXPECT_EQ(b.wake, at(699.92));
+      EXPECT_THAT(b.step(when.said), IsEmpty());
+      EXPECT_THAT(b.log,
+                  ElementsAre("seize pts/0", "look pts/0", "say ended after 10m, 0s left pts/0"));
+      EXPECT_EQ(b.wake, at(when.hang_up));
+      EXPECT_THAT(b.step(when.said + 0.03), IsEmpty());
+      EXPECT_EQ(b.log.size(), 3u);
+      if (types) s.typed_unseen = at(when.typed);
+      b.step(when.hang_up);
+      EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), types ? 0 : 1);
+      EXPECT_EQ(std::ranges::count(b.log, "<resumed> pts/0"), types ? 1 : 0);
+      b.run_until(800);
+      EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), types ? 0 : 1);
+      if (types) EXPECT_EQ(b.wake, s.last_activity + Seconds(600) - std::chrono::milliseconds(80));
+    }
+  }
+}
+
+TEST(Warden, TheLastMessageIsTakenBackByWhateverTakesTheEndBack) {
+  using Change = void (*)(Verdict&);
+  const Change changes[] = {
+      [](Verdict& v) { v.limit = Seconds(3600); }, [](Verdict& v) { v.limit.reset(); },
+      [](Verdict& v) { v.mode = Mode::audit; }, [](Verdict& v) { v.action = Action::alert; }};
+  for (const Change change : changes) {
     Bench b;
     auto& s = b.add();
     s.verdict.warn = Seconds(0);
     s.verdict.messages.end = "ended";
-    EXPECT_THAT(b.step(700), IsEmpty());
-    EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say ended pts/0"));
-    EXPECT_EQ(b.wake, at(700.08));
-    EXPECT_THAT(b.step(700.05), IsEmpty());
-    EXPECT_EQ(b.log.size(), 3u);
-    if (types) s.typed_unseen = at(700.06);
-    b.step(700.08);
-    EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), types ? 0 : 1);
-    EXPECT_EQ(std::ranges::count(b.log, "<resumed> pts/0"), types ? 1 : 0);
+    b.step(699.92);
+    change(s.verdict);
+    b.run_until(800);
+    EXPECT_EQ(std::ranges::count(b.log, "say ended pts/0"), 1);
+    EXPECT_EQ(std::ranges::count(b.log, "<resumed> pts/0"), 1);
+    EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), 0);
   }
+}
+
+TEST(Warden, AtTheCapNobodyIsToldOfAnEndThatIsHeld) {
+  Bench b;
+  b.running->set_max_per_minute(0);
+  auto& s = b.add();
+  s.verdict.warn = Seconds(0);
+  s.verdict.messages.end = "ended";
+  EXPECT_THAT(b.step(699.95), IsEmpty());
+  EXPECT_EQ(b.wake, at(700));
+  EXPECT_EQ(b.state(s), State::active);
+  b.step(700);
+  EXPECT_EQ(b.state(s), State::held);
+  EXPECT_THAT(b.log, Not(Contains(StartsWith("say"))));
 }
 
 TEST(Warden, AskedTooOftenSaysNothingTwice) {

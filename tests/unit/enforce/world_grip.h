@@ -85,6 +85,10 @@ class World::WorldGrip final : public Grip {
  private:
   // From here on it counts for the cap, said or not.
   void hear_last_words(bool said) {
+    const auto d = world_.deadline(life_);
+    if (!d || world_.now_ < d->at - kTimeToRead) {
+      world_.break_rule(life_, "told of its end too early");
+    }
     if (world_.begun_lately() >= world_.cap_) {
       world_.break_rule(life_, "told of its end beyond the cap");
     }
