@@ -95,8 +95,9 @@ def cases_of(program, backend):
 
 
 def plain(case, backend):
-    """Without the instance's name and the parameter: Backends/HowTo.X/fentry is HowTo.X."""
-    return case.removesuffix(f"/{backend}").rpartition("/")[2]
+    """Without the instance's name and the backend: Backends/HowTo.X/fentry is HowTo.X."""
+    suite, _, name = case.partition(".")
+    return f"{suite.rpartition('/')[2]}.{name.removesuffix(f'/{backend}')}"
 
 
 def is_core(case, target, backends):
