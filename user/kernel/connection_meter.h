@@ -45,7 +45,7 @@ class ConnectionMeter {
   // own unwatch(). What cannot be measured yet is tried again by each sample.
   void watch(const ConnectionEnd& end);
   void unwatch(const ConnectionEnd& end) noexcept;
-  // Looks at the connections, at 200 of them at most, those next in turn: about 17 us each.
+  // Looks at the connections, at 200 of them at most, those next in turn.
   void sample();
   // At one, once more, before something is decided.
   void sample(const ConnectionEnd& end);
