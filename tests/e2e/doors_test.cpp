@@ -18,7 +18,7 @@ const std::map<std::string, std::string> kTerminal{{"TERM", "xterm-256color"},
 class Doors : public AnyDoor {
  protected:
   // An emulated machine takes seconds to log in and to be asked.
-  Doors() : AnyDoor(std::getenv("IDLEWARDEN_SLOW") != nullptr ? 14s : 8s) {}
+  Doors() : AnyDoor(emulated() ? 14s : 8s) {}
 
   Account account = add_account("iwalice");
 };

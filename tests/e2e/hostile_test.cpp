@@ -105,7 +105,7 @@ INSTANTIATE_TEST_SUITE_P(Backends, Hostile, testing::Values(backends().front()),
 TEST_P(Hostile, NoNameReachesAnyDoorAsItIs) {
   const std::string name = "ev\x1b]0;owned\a\x1b[2J\xff\xe2\x80\xae<b>\"\\";
   const std::string home = "/home/h\x1b[1m\"<i>\x9b";
-  own(home + "/.bash_profile", "TMOUT=12\n");
+  own(home + "/.bash_profile", emulated() ? "TMOUT=90\n" : "TMOUT=12\n");
   give(home);
   const std::string program = account.home + "/a\nFORGED\x1b[2J<b>";  // comm has 15 bytes
   fs::copy_file("/bin/sleep", program);

@@ -21,7 +21,7 @@ std::vector<std::string> backends() {
 }
 
 std::chrono::milliseconds lateness_allowed() {
-  return std::getenv("IDLEWARDEN_SLOW") != nullptr ? 60s : 2s;
+  return emulated() ? 60s : 2s;
 }
 
 }  // namespace idlewarden::test

@@ -121,7 +121,8 @@ class Accounting : public NoPty {
     std::vector<std::string> argv{"ssh", "-T"};
     const auto options = lively.client_options();
     argv.insert(argv.end(), options.begin(), options.end());
-    argv.insert(argv.end(), {"-o", "ServerAliveInterval=1", user + "@127.0.0.1", command});
+    argv.insert(argv.end(), {"-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=100",
+                             user + "@127.0.0.1", command});
     return argv;
   }
   // The sshd behind a command, found as the parent of the process that has this pid.
@@ -155,7 +156,7 @@ TEST_F(Accounting, ThreeBytesAreThreeAndKeepalivesNone) {
 TEST_F(Accounting, OutputIsNoInput) {
   PipedProcess command(
       ssh("echo pid $$; while :; do echo some line of output; sleep 0.2; done", account.name));
-  ASSERT_TRUE(command.wait_for("\n", 60s)) << command.output();
+  ASSERT_TRUE(command.wait_for("\n", 60s)) << command.output() << lively.log();
   Bytes bytes(behind(command.output().substr(4)));
   const std::int64_t start = bytes.input();
   for (int i = 0; i < 20; ++i) {

@@ -44,8 +44,12 @@ std::string slurp(const std::string& file) {
 
 }  // namespace
 
+bool emulated() {
+  return std::getenv("IDLEWARDEN_SLOW") != nullptr;
+}
+
 std::chrono::milliseconds patience(std::chrono::milliseconds timeout) {
-  return std::getenv("IDLEWARDEN_SLOW") != nullptr ? 10 * timeout : timeout;
+  return emulated() ? 10 * timeout : timeout;
 }
 
 Process::Process(const std::vector<std::string>& argv, const std::string& output_file,

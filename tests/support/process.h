@@ -19,8 +19,10 @@ namespace idlewarden::test {
 using SteadyTime = std::chrono::steady_clock::time_point;
 using namespace std::chrono_literals;
 
-// How long a test waits for what must come at last. Where $IDLEWARDEN_SLOW is set, on an emulated
-// machine, that is ten times as long: there it says nothing if something comes late.
+// Whether $IDLEWARDEN_SLOW is set: on an emulated machine it says nothing if something comes late.
+bool emulated();
+
+// How long a test waits for what must come at last; on an emulated machine ten times as long.
 std::chrono::milliseconds patience(std::chrono::milliseconds timeout);
 
 struct Finished {

@@ -48,6 +48,7 @@ NOT_IN_GUESTS = (
     "StatusPage.*",  # no browser, no Prometheus, and within the unit no TCP at all
     "Watchers.*",
     "Reachable.*",
+    "Hostile.ClientsThatNeverFinish*",
 )
 
 

@@ -42,9 +42,14 @@ bool has_last_words(const Observation& o) {
   return o.session->has_tty() && !o.verdict->messages.end.empty();
 }
 
+// When the last message is due: it is read by the end then.
+BootTime speaks_at(const Observation& o, BootTime end) {
+  return has_last_words(o) ? end - kFarewell : end;
+}
+
 // Nothing is done to the session before this.
 BootTime begins_at(const Observation& o, const Due& d) {
-  return has_last_words(o) ? std::min(d.warn_at(), d.at - kFarewell) : d.warn_at();
+  return std::min(d.warn_at(), speaks_at(o, d.at));
 }
 
 }  // namespace
@@ -66,6 +71,10 @@ struct Warden::Entry {
   // What makes no sense stays as it is: due() knows what to make of it.
   void update(BootTime& last_activity) const {
     if (last_activity >= BootTime{}) last_activity = std::max(last_activity, known_active);
+  }
+  // The earliest that what was told already can be about this.
+  BootTime told_from(const Due& d) const {
+    return hang_up_at ? std::min(d.warn_at(), d.at - kFarewell) : d.warn_at();
   }
   Told& told_of(const Due& d) {
     Told& t = told[static_cast<std::size_t>(d.cause)];
@@ -111,7 +120,7 @@ struct Warden::Round {
     if (entry.state == State::active) return;
     const bool same = d && d->cause == entry.cause && d->since == entry.since;
     const bool warnable = !untouchable || entry.state == State::expired;
-    if (same && warnable && now >= (untouchable ? d->at : begins_at(o, *d))) return;
+    if (same && warnable && now >= (untouchable ? d->at : entry.told_from(*d))) return;
     const bool by_input = entry.cause == Cause::idle && now - idle_time(o, now) != entry.since;
     if (entry.announced) {
       say(Happened::resumed, o, d.value_or(Due{.cause = entry.cause}),
@@ -275,6 +284,7 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
 
   entry.enter(State::warned, d);
   entry.warned_at = round.now;
+  entry.hang_up_at.reset();
   entry.announced = true;
   const BootTime end = ends_at(d, entry.warned_at);
   const std::string text = render_message(fresh.verdict->messages.warn, fresh, d, end, round.now);
@@ -283,29 +293,39 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
   if (grip && !text.empty()) said = (*grip)->say(text);
   round.say(Happened::warned, fresh, d,
             said ? "" : "the warning could not be written: " + said.error().text());
-  round.wake(end);
+  round.wake(speaks_at(fresh, end));
 }
 
-// Before the end only the last message is written. What is not possible now is tried again, and
-// told, at the end.
+// Before the end only the last message is written. What is not possible now is told, and tried
+// again, no earlier than at the end.
 void Warden::approach(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const BootTime end = ends_at(first, entry.warned_at);
-  if (!has_last_words(o) || entry.hang_up_at || cap_reached()) return round.wake(end);
-  if (round.now < end - kFarewell) return round.wake(end - kFarewell);
-  round.wake(end);
+  if (const BootTime speak = speaks_at(o, end); round.now < speak) {
+    entry.hang_up_at.reset();  // of an earlier end, which was put off
+    return round.wake(speak);
+  }
+  if (has_last_words(o) && !entry.hang_up_at && !cap_reached()) speak(entry, o, first, round);
+  round.wake(entry.hang_up_at.value_or(end));
+}
+
+void Warden::speak(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const auto grip = terminator_.seize(*o.session);
   if (!grip) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
   if (d.warn.count() > 0 && !entry.warned_at) return round.wake(d.warn_at());
-  const BootTime speak_at = ends_at(d, entry.warned_at) - kFarewell;
-  if (round.now < speak_at) return round.wake(speak_at);
+  const BootTime speak = speaks_at(fresh, ends_at(d, entry.warned_at));
+  if (round.now < speak) return round.wake(speak);
   entry.enter(State::warned, d);
   say_farewell(entry, fresh, d, **grip, round);
 }
 
 void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round& round) {
+  // What counts for the cap no more is counted, and told, anew.
+  if (entry.hang_up_at && round.now - *entry.hang_up_at >= kWindow - kFarewell) {
+    entry.hang_up_at.reset();
+  }
   if (!entry.hang_up_at && cap_reached()) return hold(entry, o, first, round);
   if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   entry.enter(State::expired, first);
@@ -314,8 +334,10 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
-  if (entry.state == State::active) return round.wake(d.warn_at());
-  if (const BootTime end = ends_at(d, entry.warned_at); round.now < end) return round.wake(end);
+  if (entry.state == State::active) return round.wake(begins_at(fresh, d));
+  if (const BootTime end = ends_at(d, entry.warned_at); round.now < end) {
+    return round.wake(speaks_at(fresh, end));
+  }
   if (!grip) return fail(entry, fresh, d, grip.error(), round);
   if (!entry.hang_up_at) say_farewell(entry, fresh, d, **grip, round);
   if (round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
@@ -342,7 +364,7 @@ void Warden::hold(Entry& entry, const Observation& o, const Due& first, Round& r
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   // It knew of newer input: the moment to look again is not the cap's.
-  if (entry.state != State::held) return round.wake(second->due.warn_at());
+  if (entry.state != State::held) return round.wake(begins_at(second->o, second->due));
   if (std::exchange(entry.told_of(second->due).held, true)) return;
   entry.announced = true;
   round.say(Happened::held, second->o, second->due,

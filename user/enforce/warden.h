@@ -12,9 +12,9 @@
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
 // - Enforce: the warning, at limit - warn, then the last message and, 80 ms later so that it is read
-//   before the line is cut, at the limit the hang-up. A session that passes its limit unwarned (the
-//   limit was tightened, a job ended, audit became enforce, the machine slept) is warned first and
-//   has `warn` from then on.
+//   before the line is cut, at the limit the hang-up. Either message makes it State::warned. A
+//   session that passes its limit unwarned (the limit was tightened, a job ended, audit became
+//   enforce, the machine slept) is warned first and has `warn` from then on.
 // - A session without a terminal is ended at its limit without a warning.
 // - What has begun with a hang-up is finished, whatever a reload says: a session that is half ended
 //   is of use to nobody. From then on the hold on it tells whether it lives, not the caller's list:
@@ -147,6 +147,7 @@ class Warden {
                                    bool hands_off, Round& round);
   void warn(Entry& entry, const Observation& o, const Due& first, Round& round);
   void approach(Entry& entry, const Observation& o, const Due& first, Round& round);
+  void speak(Entry& entry, const Observation& o, const Due& first, Round& round);
   void expire(Entry& entry, const Observation& o, const Due& first, Round& round);
   void hold(Entry& entry, const Observation& o, const Due& first, Round& round);
   void say_farewell(Entry& entry, const Observation& o, const Due& d, Grip& grip, Round& round);

@@ -100,6 +100,37 @@ TEST(Warden, TheLastMessageIsTakenBackByWhateverTakesTheEndBack) {
   }
 }
 
+TEST(Warden, TheLastMessageComesInTimeAfterAWarning) {
+  Bench b;
+  auto& s = b.add();
+  s.verdict.messages = {"warn", "ended"};
+  b.step(640);
+  EXPECT_EQ(b.wake, at(700) - std::chrono::milliseconds(80));
+  b.run_until(710);
+  EXPECT_THAT(b.log, ElementsAre("seize pts/0", "look pts/0", "say warn pts/0", "<warned> pts/0",
+                                 "seize pts/0", "look pts/0", "say ended pts/0", "seize pts/0",
+                                 "look pts/0", "hang up pts/0", "<terminated> pts/0"));
+}
+
+// The limit grows, or a warning is wanted, when the last message is written already.
+TEST(Warden, AnEndThatIsPutOffIsToldAgain) {
+  for (const bool warn : {false, true}) {
+    Bench b;
+    auto& s = b.add();
+    s.verdict.messages = {"warn", "ended"};
+    s.verdict.warn = Seconds(warn ? 0 : 300);
+    b.run_until(699.95);
+    EXPECT_EQ(std::ranges::count(b.log, "say ended pts/0"), 1);
+    s.verdict.limit = Seconds(warn ? 600 : 800);
+    s.verdict.warn = Seconds(warn ? 120 : 300);
+    const auto last = b.run_until(1000).back();
+    EXPECT_EQ(last.happened, Happened::terminated);
+    EXPECT_EQ(std::ranges::count(b.log, "say ended pts/0"), 2);
+    ASSERT_GE(b.log.size(), 5u);
+    EXPECT_EQ(b.log[b.log.size() - 5], "say ended pts/0");
+  }
+}
+
 TEST(Warden, AtTheCapNobodyIsToldOfAnEndThatIsHeld) {
   Bench b;
   b.running->set_max_per_minute(0);
