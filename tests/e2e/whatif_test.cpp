@@ -120,10 +120,14 @@ TEST_P(WhatIfProgram, AFullDiskDegradesAndStopsNothing) {
   MonitorProcess monitor(options);
   SshLogin login(server, account);
   ASSERT_FALSE(monitor.wait_event("session_started", 10s).is_null()) << monitor.log();
-  std::this_thread::sleep_for(4s);
-  const Json shown = monitor.sessions();
-  EXPECT_NE(shown["degraded"].value("idle_gaps", "").find("No space left"), std::string::npos)
-      << shown.dump(2);
+  const auto complains = [&] {
+    return monitor.sessions()["degraded"].value("idle_gaps", "").contains("No space left");
+  };
+  const auto until = std::chrono::steady_clock::now() + patience(10s);
+  while (!complains() && std::chrono::steady_clock::now() < until) {
+    std::this_thread::sleep_for(200ms);
+  }
+  EXPECT_TRUE(complains()) << monitor.sessions().dump(2);
   EXPECT_EQ(ask({"--socket", monitor.socket()})["sessions"], 1);
   EXPECT_EQ(WEXITSTATUS(monitor.process().stop()), 0) << monitor.log();
   ::umount2(options.state_dir.c_str(), MNT_DETACH);

@@ -118,7 +118,7 @@ def unknown_in(cases):
 
 
 def make(suites, scripts, kernels, backends, everything, only="*"):
-    """`suites`: {"kernel": programs, "e2e": programs}; `only`: a pattern of cases."""
+    """`suites`: {"kernel": programs, "e2e": programs}; `only`: patterns of cases."""
     plan = Plan({kernel: [] for kernel in kernels}, collections.Counter(), collections.Counter())
     listed = {(program, backend): cases_of(program, backend)
               for programs in suites.values() for program in programs for backend in backends}
@@ -132,7 +132,8 @@ def make(suites, scripts, kernels, backends, everything, only="*"):
             steps.append(Step("script", script, target.backend, ["(whole)"]))
         for suite, programs in suites.items():
             for program in programs:
-                every = fnmatch.filter(listed[program, target.backend], only)
+                every = [case for case in listed[program, target.backend]
+                         if any(fnmatch.fnmatchcase(case, one) for one in only.split(":"))]
                 if suite == "kernel" and target.backend != backends[0]:
                     # The others are the same with every backend.
                     every = [case for case in every if case.endswith(f"/{target.backend}")]
