@@ -232,7 +232,7 @@ TEST(TerminateNoPty, ABareConnectionIsToldToEnd) {
 TEST(TerminateNoPty, AHostProcessIsLeftAloneWhileItServesAnother) {
   const Command host(
       "setsid sh -c 'echo leader $$ >>$OUT; while :; do sleep 1000; done' &"
-      "sleep 1000 & echo other $! >>$OUT; echo self $$ >>$OUT; while :; do wait; sleep 0.1; done",
+      "sleep 1000 & echo other $! >>$OUT; echo self $$ >>$OUT; wait; exec sleep 1000",
       {"leader", "other", "self"});
   Session session;
   const pid_t leader = host.pids.at("leader");
