@@ -11,8 +11,8 @@
 //
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
-// - Enforce: the warning, at limit - warn, then the last message and, 80 ms later so that it is read
-//   before the line is cut, at the limit the hang-up. Either message makes it State::warned. A
+// - Enforce: the warning, at limit - warn, then the last message and, 80 ms later so that it is
+//   read before the line is cut, at the limit the hang-up. Either message makes it State::warned. A
 //   session that passes its limit unwarned (the limit was tightened, a job ended, audit became
 //   enforce, the machine slept) is warned first and has `warn` from then on.
 // - A session without a terminal is ended at its limit without a warning.
