@@ -397,8 +397,6 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
   if (book_ != nullptr) book_->enter({*o.session, *o.verdict, plan, round.now});
   if (const auto done = grip->hang_up(); !done) {
     told(o.session->id);
-    // Somebody else has hung it up meanwhile: it is gone, or has another tty.
-    if (done.error().code == EIO) return round.postpone(entry.told_of(d), kRetryGone);
     return fail(entry, o, d, done.error(), round);
   }
   entry.enter(State::ending, d);

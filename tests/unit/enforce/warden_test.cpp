@@ -739,18 +739,6 @@ TEST(Warden, AHangUpThatFailsIsAFailure) {
   EXPECT_EQ(b.state(s), State::expired);
 }
 
-TEST(Warden, WhoHangsUpFirstIsNoFailure) {
-  Bench b;
-  auto& s = b.add();
-  s.hang_up_error = EIO;
-  b.step(640);
-  EXPECT_THAT(b.step(700), IsEmpty());
-  EXPECT_EQ(b.wake, at(701));
-  s.listed = s.there = false;
-  EXPECT_THAT(b.run_until(1000), IsEmpty());
-  EXPECT_EQ(b.state(s), State::active);
-}
-
 TEST(Warden, NamesAreForMachines) {
   EXPECT_EQ(to_string(State::ending), "ending");
   EXPECT_EQ(to_string(Happened::would_terminate), "would_terminate");
