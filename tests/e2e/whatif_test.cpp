@@ -77,7 +77,9 @@ TEST_P(WhatIfProgram, CountsSessionsAndUsersOverARestart) {
   ASSERT_EQ(after["idle_now"].size(), 1U) << after.dump(2);
   EXPECT_EQ(after["idle_now"][0]["user"], bob.name);
   EXPECT_EQ(after["users"].size(), 2U);
-  if (GetParam() != "sampler" && pinned) {
+  // Within a unit the daemon does not see what the test mounts.
+  const bool unseen = emulated() && monitor->log().contains("is not on a BPF file system");
+  if (GetParam() != "sampler" && pinned && !unseen) {
     // The kernel kept the last input: it is one gap, of more than 10 s.
     EXPECT_EQ(after["gaps_cut_by_restart"], 0) << after.dump(2);
     EXPECT_EQ(after["limits"][1]["ended"], 1) << after.dump(2);
