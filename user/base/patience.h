@@ -21,8 +21,8 @@ class Patience {
  public:
   explicit Patience(int most_at_a_time) : most_(most_at_a_time) {}
 
-  // `call` may outlive the caller: it owns what it uses, and throws nothing. Not valid() if too
-  // many hang already, or no thread is to be had.
+  // `call` may outlive the caller, and main(): it owns what it uses, uses nothing that is destroyed
+  // at exit, and throws nothing. Not valid() if too many hang already, or no thread is to be had.
   template <class T>
   std::future<T> ask(std::function<T()> call) {
     if (running_->fetch_add(1) >= most_) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // test, [ ] (XCU test) and [[ ]].
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <functional>
 
@@ -85,9 +86,9 @@ class Condition {
   }
 
   static bool is_binary(const std::string& op) {
-    static const std::vector<std::string> kOperators = {"=",   "==",  "!=",  "=~",  "<",
-                                                        ">",   "-eq", "-ne", "-lt", "-le",
-                                                        "-gt", "-ge", "-nt", "-ot", "-ef"};
+    constexpr auto kOperators =
+        std::to_array<std::string_view>({"=", "==", "!=", "=~", "<", ">", "-eq", "-ne", "-lt",
+                                         "-le", "-gt", "-ge", "-nt", "-ot", "-ef"});
     return std::ranges::find(kOperators, op) != kOperators.end();
   }
 

@@ -2,8 +2,9 @@
 #include "limits/shell_files.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
-#include <map>
+#include <string_view>
 #include <utility>
 
 #include "base/text.h"
@@ -18,15 +19,16 @@ std::string base_name(const std::string& path) {
 }
 
 Family family_of(const std::string& name) {
-  static const std::map<std::string, Family> kFamilies = {
-      {"bash", Family::bash},   {"rbash", Family::bash},   {"zsh", Family::zsh},
-      {"zsh5", Family::zsh},    {"rzsh", Family::zsh},     {"ksh", Family::ksh93},
-      {"ksh93", Family::ksh93}, {"rksh", Family::ksh93},   {"rksh93", Family::ksh93},
-      {"mksh", Family::mksh},   {"rmksh", Family::mksh},   {"lksh", Family::mksh},
-      {"pdksh", Family::mksh},  {"oksh", Family::mksh},    {"dash", Family::dash},
-      {"ash", Family::dash},    {"busybox", Family::dash}, {"tcsh", Family::csh},
-      {"csh", Family::csh},     {"bsd-csh", Family::csh},  {"sh", Family::bash_as_sh}};
-  const auto found = kFamilies.find(name);
+  constexpr auto kFamilies = std::to_array<std::pair<std::string_view, Family>>(
+      {{"bash", Family::bash},   {"rbash", Family::bash},   {"zsh", Family::zsh},
+       {"zsh5", Family::zsh},    {"rzsh", Family::zsh},     {"ksh", Family::ksh93},
+       {"ksh93", Family::ksh93}, {"rksh", Family::ksh93},   {"rksh93", Family::ksh93},
+       {"mksh", Family::mksh},   {"rmksh", Family::mksh},   {"lksh", Family::mksh},
+       {"pdksh", Family::mksh},  {"oksh", Family::mksh},    {"dash", Family::dash},
+       {"ash", Family::dash},    {"busybox", Family::dash}, {"tcsh", Family::csh},
+       {"csh", Family::csh},     {"bsd-csh", Family::csh},  {"sh", Family::bash_as_sh}});
+  const auto* const found =
+      std::ranges::find(kFamilies, name, &std::pair<std::string_view, Family>::first);
   return found == kFamilies.end() ? Family::without_timeout : found->second;
 }
 

@@ -12,13 +12,14 @@ constexpr std::size_t kMaxWatchedValues = 64;
 constexpr std::size_t kMaxVariables = 1000;
 constexpr std::size_t kMaxText = 8192;
 
+// Never destroyed: a thread that reads the files of a home may outlive main() (base/patience.h).
 const Variable& ambient() {
-  static const Variable variable = [] {
+  static const Variable* const variable = [] {
     Value outside = Value::unknown();
     outside.inherited = true;
-    return Variable{.values = {Value{}, std::move(outside)}, .exported = Tri::unknown};
+    return new Variable{.values = {Value{}, std::move(outside)}, .exported = Tri::unknown};
   }();
-  return variable;
+  return *variable;
 }
 
 }  // namespace
