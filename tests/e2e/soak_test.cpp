@@ -22,6 +22,7 @@
 #include <random>
 #include <thread>
 
+#include "base/procfs.h"
 #include "e2e/e2e.h"
 
 namespace idlewarden::test {
@@ -38,6 +39,7 @@ enum class Habit { leaves, types, sleeps };
 
 struct Seat {
   pid_t leader = -1;
+  std::string id;  // as the daemon names it
   int master = -1;
   Habit habit = Habit::leaves;
   Clock::time_point until;  // leaves then
@@ -69,7 +71,10 @@ class Crowding {
       ::_exit(127);
     }
     ::fcntl(seat.master, F_SETFD, FD_CLOEXEC);
-    habits_[seat.leader] = seat.habit;
+    const auto stat = Procfs().stat(seat.leader);
+    if (!stat) throw std::runtime_error("no /proc of a child");
+    seat.id = std::to_string(seat.leader) + "-" + std::to_string(stat->start_ticks);
+    habits_[seat.id] = seat.habit;
   }
 
   void live() {
@@ -77,7 +82,7 @@ class Crowding {
     const bool stood_still = Clock::now() - last_ > 2s;
     last_ = Clock::now();
     for (Seat& seat : seats_) {
-      if (stood_still && seat.habit == Habit::types) habits_[seat.leader] = Habit::leaves;
+      if (stood_still && seat.habit == Habit::types) habits_[seat.id] = Habit::leaves;
       if (seat.habit == Habit::types && ::write(seat.master, "x", 1) < 0) seat.over = true;
       // Who sleeps waits to be ended, for as long as that can take.
       const auto until = seat.until + (seat.habit == Habit::sleeps ? 30s : 0s);
@@ -92,7 +97,7 @@ class Crowding {
   }
 
   std::size_t size() const { return seats_.size(); }
-  const std::map<pid_t, Habit>& habits() const { return habits_; }
+  const std::map<std::string, Habit>& habits() const { return habits_; }
 
  private:
   // What the line discipline echoes.
@@ -114,7 +119,7 @@ class Crowding {
   }
 
   std::deque<Seat> seats_;
-  std::map<pid_t, Habit> habits_;  // by leader, of all there ever were
+  std::map<std::string, Habit> habits_;  // of all there ever were; pids come again
   std::mt19937 dice_{7};
   Clock::time_point last_ = Clock::now();
 };
@@ -212,8 +217,9 @@ TEST_F(Soak, NothingGrowsAndNobodyIsLost) {
     ++events[type];
     if (type == "terminate_failed") std::cout << event.dump() << "\n";
     if (type != "terminated") continue;
-    const auto habit = crowd_.habits().find(std::stoi(event["session"].get<std::string>()));
-    typists_ended += habit != crowd_.habits().end() && habit->second == Habit::types ? 1 : 0;
+    const auto habit = crowd_.habits().find(event["session"]);
+    ASSERT_NE(habit, crowd_.habits().end()) << event;
+    typists_ended += habit->second == Habit::types ? 1 : 0;
   }
   std::cout << "soak: " << lasts << " s, " << came << " sessions came, "
             << events["session_started"] << " were seen, " << events["session_ended"] << " left, "
