@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "support/monitor_process.h"
@@ -22,6 +23,16 @@ std::vector<std::string> backends();
 // are on a quiet machine, scripts/bench says. How late it is on an emulated machine
 // ($IDLEWARDEN_SLOW is set) tells nothing: there it is to come, and never early.
 std::chrono::milliseconds lateness_allowed();
+
+template <class Predicate>
+bool wait_until(Predicate&& predicate, std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  while (!predicate()) {
+    if (std::chrono::steady_clock::now() > until) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
 
 inline double seconds(std::chrono::steady_clock::duration d) {
   return std::chrono::duration<double>(d).count();

@@ -2,11 +2,9 @@
 // What is asked about a session whose end a killed daemon had begun.
 #pragma once
 
-#include <chrono>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <thread>
 
 #include "base/procfs.h"
 #include "e2e/e2e.h"
@@ -23,16 +21,6 @@ inline bool is_owed(const MonitorProcess& monitor, pid_t leader) {
   std::ostringstream text;
   text << std::ifstream(monitor.endings()).rdbuf();
   return text.str().find("\"pid\":" + std::to_string(leader) + ",") != std::string::npos;
-}
-
-template <class Predicate>
-bool wait_until(Predicate&& predicate, std::chrono::milliseconds timeout) {
-  const auto until = std::chrono::steady_clock::now() + timeout;
-  while (!predicate()) {
-    if (std::chrono::steady_clock::now() > until) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
 }
 
 }  // namespace idlewarden::test

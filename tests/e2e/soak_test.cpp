@@ -24,6 +24,7 @@
 
 #include "base/procfs.h"
 #include "e2e/e2e.h"
+#include "sessions/session.h"
 
 namespace idlewarden::test {
 namespace {
@@ -73,7 +74,7 @@ class Crowding {
     ::fcntl(seat.master, F_SETFD, FD_CLOEXEC);
     const auto stat = Procfs().stat(seat.leader);
     if (!stat) throw std::runtime_error("no /proc of a child");
-    seat.id = std::to_string(seat.leader) + "-" + std::to_string(stat->start_ticks);
+    seat.id = SessionId{seat.leader, from_start_ticks(stat->start_ticks), 0}.text();
     habits_[seat.id] = seat.habit;
   }
 

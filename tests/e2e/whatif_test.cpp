@@ -125,11 +125,7 @@ TEST_P(WhatIfProgram, AFullDiskDegradesAndStopsNothing) {
   const auto complains = [&] {
     return monitor.sessions()["degraded"].value("idle_gaps", "").contains("No space left");
   };
-  const auto until = std::chrono::steady_clock::now() + patience(10s);
-  while (!complains() && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(200ms);
-  }
-  EXPECT_TRUE(complains()) << monitor.sessions().dump(2);
+  EXPECT_TRUE(wait_until(complains, patience(10s))) << monitor.sessions().dump(2);
   EXPECT_EQ(ask({"--socket", monitor.socket()})["sessions"], 1);
   EXPECT_EQ(WEXITSTATUS(monitor.process().stop()), 0) << monitor.log();
   ::umount2(options.state_dir.c_str(), MNT_DETACH);

@@ -300,9 +300,9 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
 // again, no earlier than at the end.
 void Warden::approach(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const BootTime end = ends_at(first, entry.warned_at);
-  if (const BootTime speak = speaks_at(o, end); round.now < speak) {
+  if (const BootTime begin = speaks_at(o, end); round.now < begin) {
     entry.hang_up_at.reset();  // of an earlier end, which was put off
-    return round.wake(speak);
+    return round.wake(begin);
   }
   if (has_last_words(o) && !entry.hang_up_at && !cap_reached()) speak(entry, o, first, round);
   round.wake(entry.hang_up_at.value_or(end));
@@ -315,8 +315,8 @@ void Warden::speak(Entry& entry, const Observation& o, const Due& first, Round& 
   if (!second) return;
   const auto& [fresh, d] = *second;
   if (d.warn.count() > 0 && !entry.warned_at) return round.wake(d.warn_at());
-  const BootTime speak = speaks_at(fresh, ends_at(d, entry.warned_at));
-  if (round.now < speak) return round.wake(speak);
+  const BootTime begin = speaks_at(fresh, ends_at(d, entry.warned_at));
+  if (round.now < begin) return round.wake(begin);
   entry.enter(State::warned, d);
   say_farewell(entry, fresh, d, **grip, round);
 }
