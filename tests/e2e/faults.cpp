@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "e2e/faults.h"
 
+#include <algorithm>
 #include <functional>
 #include <sstream>
 
@@ -95,6 +96,10 @@ constexpr Silent kSilent[] = {
     {"newfstatat TMP/policy", "a file that seems to have changed is read again"},
 };
 
+constexpr std::string_view kNeeded[] = {
+    "nothing yet",
+};
+
 }  // namespace
 
 Typist::Typist(PtyProcess& terminal)
@@ -149,6 +154,11 @@ std::optional<std::string> needs_no_word(const std::string& kind, bool at_start)
     if (kind.starts_with(silent.kind)) return silent.why;
   }
   return std::nullopt;
+}
+
+bool is_needed_to_start(const std::string& kind) {
+  return std::ranges::any_of(kNeeded,
+                             [&](std::string_view needed) { return kind.starts_with(needed); });
 }
 
 std::string joined(const std::vector<std::string>& words) {

@@ -36,6 +36,9 @@ std::vector<std::string> degraded(const MonitorProcess& monitor);
 // from run to run, and with it who has to say so.
 std::optional<std::string> needs_no_word(const std::string& kind, bool at_start = false);
 
+// Whether a daemon that fails in such a call need not start at all, if it says why.
+bool is_needed_to_start(const std::string& kind);
+
 std::string joined(const std::vector<std::string>& words);
 
 }  // namespace idlewarden::test

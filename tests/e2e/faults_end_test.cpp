@@ -18,7 +18,7 @@ constexpr const char* kWarned = "write /dev/pts/N";
 
 bool lives(pid_t pid) {
   const auto stat = Procfs().stat(pid);
-  return stat && stat->state != 'Z' && stat->state != 'X';
+  return stat && !stat->ended();
 }
 
 // A host with somebody who types, somebody whose shell neither hears nor obeys, and a daemon.
@@ -85,6 +85,7 @@ class FaultsWhileItEnds : public testing::TestWithParam<int> {
     const auto told = host.outcome();
     EXPECT_EQ(told["event"], "terminated") << host.monitor().log();
     std::this_thread::sleep_for(500ms);
+    EXPECT_EQ(complaints(host.monitor().log()), "");
     std::vector<Case> all;
     for (const char* after : {kBegins, kWarned}) {
       for (const auto& kind : of_shard(host.ledger.kinds_after(after), GetParam())) {

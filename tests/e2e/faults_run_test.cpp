@@ -18,7 +18,8 @@ class FaultsWhileItRuns : public testing::TestWithParam<int> {
   MonitorOptions options() {
     return {.policy =
                 "mode = \"audit\"\nwarn = \"0s\"\n[[rule]]\nname = \"all\"\n"
-                "match = { groups = [\"iwidle\", \"iwbusy\"] }\nlimit = \"3s\"\n",
+                "match = { groups = [\"iwidle\", \"iwbusy\"] }\nlimit = \"3s\"\n"
+                "[hooks]\non_event = \"/usr/bin/true\"\n",
             .backend = backends().front(),
             .only_host_pids = {server.pid()},
             .more = {},

@@ -48,6 +48,7 @@ class FaultsAtStart : public testing::TestWithParam<int> {
             .more = {},
             .pin_dir = "/run/bpf/" + own,
             .state_dir = states_.path() + "/" + own,
+            .metrics_listen = "127.0.0.1:0",
             .guard = ledger.guard()};
   }
 
@@ -76,6 +77,7 @@ class FaultsAtStart : public testing::TestWithParam<int> {
       const std::string said = complaints(e.what());
       EXPECT_NE(said.find("idlewarden: "), std::string::npos) << kind << "\n" << e.what();
       EXPECT_NE(said.find('('), std::string::npos) << kind << ": no word of what to do\n" << said;
+      EXPECT_TRUE(is_needed_to_start(kind)) << kind << "\n" << e.what();
       ++not_started_;
       return nullptr;
     }

@@ -13,7 +13,7 @@ namespace idlewarden::test {
 
 inline bool lives(pid_t pid) {
   const auto stat = Procfs().stat(pid);
-  return stat && stat->state != 'Z' && stat->state != 'X';
+  return stat && !stat->ended();
 }
 
 // Whether the end of that leader's session stands in the book.

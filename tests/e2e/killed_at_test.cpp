@@ -3,8 +3,12 @@
 // session, whose shell ignores SIGHUP and SIGTERM, is ended by the same rules and reported once.
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "e2e/killed.h"
 
@@ -90,6 +94,19 @@ class KilledAt : public testing::TestWithParam<Step> {
   static constexpr auto kGrace = 3s;
 
   bool owed() const { return is_owed(monitor, leader); }
+  // Returns when the program is gone.
+  void wait_for_the_kill() {
+    ASSERT_TRUE(wait_until([&] { return !monitor.process().running(); },
+                           kLimit + 2 * kGrace + lateness_allowed() + 20s))
+        << monitor.log();
+    ASSERT_TRUE(killer.done()) << monitor.log();
+    EXPECT_EQ(owed(), GetParam().begun);
+  }
+  void wait_for_the_start() {
+    const auto started = monitor.wait_event("session_started", 15s);
+    ASSERT_FALSE(started.is_null()) << monitor.log();
+    leader = std::stoi(started["session"].get<std::string>());
+  }
 
   Account account = add_account("iwalice");
   SshServer server{""};
@@ -108,17 +125,11 @@ INSTANTIATE_TEST_SUITE_P(Steps, KilledAt, testing::ValuesIn(kSteps),
                          [](const auto& info) { return info.param.name; });
 
 TEST_P(KilledAt, TheNextOneEndsItAndReportsItOnce) {
-  const auto started = monitor.wait_event("session_started", 15s);
-  ASSERT_FALSE(started.is_null()) << monitor.log();
-  leader = std::stoi(started["session"].get<std::string>());
+  wait_for_the_start();
   login.command("exec sh -c 'trap \"\" HUP TERM; echo stub''born; while :; do sleep 0.2; done'");
   ASSERT_TRUE(login.terminal().wait_for("stubborn", 15s));
 
-  ASSERT_TRUE(wait_until([&] { return !monitor.process().running(); },
-                         kLimit + 2 * kGrace + lateness_allowed() + 20s))
-      << monitor.log();
-  ASSERT_TRUE(killer.done()) << monitor.log();
-  EXPECT_EQ(owed(), GetParam().begun);
+  wait_for_the_kill();
   monitor.restart();
 
   EXPECT_TRUE(wait_until([&] { return !lives(leader); },
@@ -131,6 +142,34 @@ TEST_P(KilledAt, TheNextOneEndsItAndReportsItOnce) {
   std::this_thread::sleep_for(2s);
   EXPECT_EQ(monitor.events("terminated").size(), 1U) << monitor.log();
   EXPECT_TRUE(monitor.events("terminate_failed").empty()) << monitor.log();
+}
+
+// Before the hang-up nothing has been done that input does not take back.
+class KilledBeforeTheHangUp : public KilledAt {
+ public:
+  static std::vector<Step> steps() {
+    const auto first = std::ranges::find(kSteps, std::string("AfterTheHangUp"), &Step::name);
+    return {std::begin(kSteps), first};
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Steps, KilledBeforeTheHangUp,
+                         testing::ValuesIn(KilledBeforeTheHangUp::steps()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST_P(KilledBeforeTheHangUp, WhoTypesMeanwhileIsSpared) {
+  wait_for_the_start();
+  wait_for_the_kill();
+  login.terminal().type("x");
+  const auto typed = std::chrono::steady_clock::now();
+  monitor.restart();
+  EXPECT_TRUE(wait_until([&] { return !owed(); }, 5s));
+  std::this_thread::sleep_until(typed + kLimit - 1s);
+  EXPECT_TRUE(lives(leader)) << monitor.log();
+  EXPECT_TRUE(monitor.events("terminated").empty()) << monitor.log();
+
+  EXPECT_FALSE(monitor.wait_event("terminated", kLimit + lateness_allowed() + 10s).is_null())
+      << monitor.log();
+  EXPECT_GE(std::chrono::steady_clock::now() - typed, kLimit);
 }
 
 }  // namespace

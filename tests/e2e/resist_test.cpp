@@ -70,7 +70,7 @@ class Resist : public Scaled {
   static std::string steps(const Json& told) { return told["detail"].get<std::string>(); }
   static bool lives(pid_t pid) {
     const auto stat = Procfs().stat(pid);
-    return stat && stat->state != 'Z' && stat->state != 'X';
+    return stat && !stat->ended();
   }
 };
 // How the input is seen makes no difference to this.
@@ -130,6 +130,23 @@ TEST_P(Resist, TerminalsThatTakeNothing) {
   ASSERT_FALSE(unwritten.is_null()) << monitor.log();
   EXPECT_NE(steps(unwritten).find("could not be written"), std::string::npos) << unwritten;
   EXPECT_TRUE(monitor.events("terminate_failed").empty()) << monitor.log();
+}
+
+// The kernel shows it as a zombie, and it lives on by its other threads.
+TEST_P(Resist, ALeaderWhoseFirstThreadHasExited) {
+  MonitorProcess monitor(watching(kPolicy));
+  const Rebel r = rebel(
+      "exec python3 -c 'import ctypes, threading, time; "
+      "threading.Thread(target=lambda: time.sleep(1000)).start(); "
+      "ctypes.CDLL(None).syscall(60, 0)'");
+  EXPECT_TRUE(wait_until(
+      [&] {
+        const auto stat = Procfs().stat(r.leader);
+        return stat && stat->state == 'Z';
+      },
+      10s));
+  EXPECT_TRUE(lives(r.leader));
+  EXPECT_EQ(steps(end_of(monitor, r, 0)), "hang-up");
 }
 
 // Its sshd does not run, so nobody reaps the shell.

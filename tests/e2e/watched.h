@@ -99,7 +99,7 @@ class AnyDoor : public testing::TestWithParam<std::string> {
 // Not a zombie: some hosts never reap their shell.
 inline bool is_alive(pid_t pid) {
   const auto stat = Procfs().stat(pid);
-  return stat && stat->state != 'Z';
+  return stat && !stat->ended();
 }
 
 // The prompt of a shell, or what was there instead.

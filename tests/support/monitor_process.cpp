@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "support/monitor_process.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -52,6 +54,13 @@ MonitorProcess::MonitorProcess(const MonitorOptions& options)
   }
   dir_.file("events", "");
   start();
+}
+
+MonitorProcess::~MonitorProcess() {
+  process_.reset();
+  const std::string text = log();
+  const auto found = std::min(text.find("Sanitizer: "), text.find("runtime error: "));
+  if (found != std::string::npos) ADD_FAILURE() << text.substr(text.rfind('\n', found) + 1);
 }
 
 void MonitorProcess::start() {

@@ -41,6 +41,9 @@ struct NotStarted : std::runtime_error {
 class MonitorProcess {
  public:
   explicit MonitorProcess(const MonitorOptions& options);  // returns when it is ready; NotStarted
+  ~MonitorProcess();  // a failure, if a sanitizer has reported anything
+  MonitorProcess(const MonitorProcess&) = delete;
+  MonitorProcess& operator=(const MonitorProcess&) = delete;
 
   using Json = nlohmann::json;
   using Predicate = std::function<bool(const Json&)>;

@@ -150,6 +150,13 @@ std::string bpf_text(pid_t pid, const seccomp_data& call) {
   const auto name = [&](std::size_t offset) {
     return text_at(pid, attr + offset, BPF_OBJ_NAME_LEN);
   };
+  const auto path = [&] {
+    std::uint64_t address = 0;
+    const iovec here{&address, sizeof address};
+    const iovec there{reinterpret_cast<void*>(attr + offsetof(bpf_attr, pathname)), sizeof address};
+    const bool read = ::process_vm_readv(pid, &here, 1, &there, 1, 0) == sizeof address;
+    return read ? text_at(pid, address, 4096) : "";
+  };
   switch (call.args[0]) {
     case BPF_MAP_CREATE: return "MAP_CREATE " + name(offsetof(bpf_attr, map_name));
     case BPF_PROG_LOAD: return "PROG_LOAD " + name(offsetof(bpf_attr, prog_name));
@@ -158,8 +165,8 @@ std::string bpf_text(pid_t pid, const seccomp_data& call) {
     case BPF_MAP_DELETE_ELEM: return "MAP_DELETE_ELEM";
     case BPF_MAP_GET_NEXT_KEY: return "MAP_GET_NEXT_KEY";
     case BPF_MAP_FREEZE: return "MAP_FREEZE";
-    case BPF_OBJ_PIN: return "OBJ_PIN";
-    case BPF_OBJ_GET: return "OBJ_GET";
+    case BPF_OBJ_PIN: return "OBJ_PIN " + path();
+    case BPF_OBJ_GET: return "OBJ_GET " + path();
     case BPF_OBJ_GET_INFO_BY_FD: return "OBJ_GET_INFO_BY_FD";
     case BPF_RAW_TRACEPOINT_OPEN: return "RAW_TRACEPOINT_OPEN";
     case BPF_BTF_LOAD: return "BTF_LOAD";

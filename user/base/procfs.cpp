@@ -101,12 +101,13 @@ Result<ProcStat> Procfs::stat(pid_t pid) const {
   s.comm = text->substr(open + 1, close - open - 1);
   const auto fields = split(trim(std::string_view(*text).substr(close + 1)), ' ');
   constexpr std::size_t kChildrenFaults = 8;  // field 11 of the line, counted after COMM
+  constexpr std::size_t kThreads = 17;
   constexpr std::size_t kStartTime = 19;
   if (fields.size() <= kStartTime || fields[0].size() != 1 || !to_number(fields[1], s.parent) ||
       !to_number(fields[2], s.pgrp) || !to_number(fields[3], s.session) ||
       !to_number(fields[4], s.tty_nr) || !to_number(fields[5], s.foreground_pgrp) ||
       !to_number(fields[kChildrenFaults], s.children_faults) ||
-      !to_number(fields[kStartTime], s.start_ticks)) {
+      !to_number(fields[kThreads], s.threads) || !to_number(fields[kStartTime], s.start_ticks)) {
     return fail_at({file}, "is not in the form of proc(5)");
   }
   s.state = fields[0][0];

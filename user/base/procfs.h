@@ -25,7 +25,10 @@ struct ProcStat {
   std::uint32_t tty_nr = 0;           // as new_encode_dev() packs it; 0: none
   pid_t foreground_pgrp = -1;         // of the controlling tty; -1: none
   std::uint64_t children_faults = 0;  // cminflt: of the children that it has waited for
+  int threads = 1;
   std::uint64_t start_ticks = 0;  // since boot (CLOCK_BOOTTIME), in units of sysconf(_SC_CLK_TCK)
+  // A process whose first thread has exited is shown as a zombie too, and lives by the others.
+  bool ended() const noexcept { return state == 'X' || (state == 'Z' && threads <= 1); }
 };
 
 // Bytes that all threads of a process moved by system calls since it started, whatever lay behind

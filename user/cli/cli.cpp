@@ -36,8 +36,8 @@ int run_cli(int argc, char** argv) {
   add_unload(app, status);
   add_version(app, status);
   app.footer(
-      "Exit status: 0 fine, 1 findings or a bad configuration, 2 usage, 3 the daemon or the kernel "
-      "cannot be reached.");
+      "Exit status: 0 fine, 1 findings, a bad configuration or no such session, 2 usage, 3 no "
+      "daemon that answers, or none that can run here.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

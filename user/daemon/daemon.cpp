@@ -108,19 +108,21 @@ std::string changed_text(const std::vector<std::string>& files) {
   return files.front() + (more == 0 ? "" : fmt::format(" and {} more", more)) + " changed";
 }
 
-// What the kernel's side and the table are made from, once.
+// What the kernel's side, the table and the listener are made from, once.
 struct ReadAtStart {
   explicit ReadAtStart(const Policy& policy)
       : backend(policy.backend),
         output_counts(policy.output_counts),
         ignore_terminal_replies(policy.ignore_terminal_replies),
-        host_executables(policy.host_executables) {}
+        host_executables(policy.host_executables),
+        metrics_listen(policy.metrics_listen) {}
   bool operator==(const ReadAtStart&) const = default;
 
   std::optional<Backend> backend;
   bool output_counts;
   bool ignore_terminal_replies;
   std::vector<std::string> host_executables;
+  std::optional<std::string> metrics_listen;
 };
 
 class Daemon {
@@ -165,6 +167,7 @@ class Daemon {
   HookRunner hooks_;
   std::unique_ptr<Limits> limits_;
   std::optional<ReadAtStart> read_at_start_;
+  bool metrics_passed_ = false;  // the listener, by the service manager
   OpenedSource kernel_;
   LogindSessions logind_;
   std::unique_ptr<LogindBus> logind_bus_;
@@ -327,11 +330,15 @@ void Daemon::check_token() {
 }
 
 void Daemon::check_start() {
-  degrade("restart_needed",
-          ReadAtStart(limits_->policy()) == *read_at_start_
-              ? ""
-              : "the policy has another backend, activity, ignore_terminal_replies or [sessions] "
-                "hosts than when the daemon started; they hold from its next start on");
+  ReadAtStart read(limits_->policy());
+  if (metrics_passed_) read.metrics_listen = read_at_start_->metrics_listen;
+  degrade(
+      "restart_needed",
+      read == *read_at_start_
+          ? ""
+          : "the policy has another backend, activity, ignore_terminal_replies, [sessions] hosts "
+            "or [metrics] listen than when the daemon started; they hold from its next start "
+            "on");
 }
 
 void Daemon::listen_to_logind() {
@@ -387,16 +394,17 @@ Result<void> Daemon::open_metrics(const SnapshotProvider& provider) {
   auto passed = listen_passed();
   if (!passed) return std::unexpected(passed.error());
   const auto& wanted = limits_->policy().metrics_listen;
-  if (!*passed && !wanted) return {};
-  auto served = *passed ? serve_metrics(std::move(**passed), provider, *reporter_)
-                        : serve_metrics(*wanted, provider, *reporter_);
+  metrics_passed_ = passed->has_value();
+  if (!metrics_passed_ && !wanted) return {};
+  auto served = metrics_passed_ ? serve_metrics(std::move(**passed), provider, *reporter_)
+                                : serve_metrics(*wanted, provider, *reporter_);
   if (!served) return std::unexpected(served.error());
   metrics_server_ = std::move(*served);
   const std::string address = metrics_server_->address();
   const bool page = limits_->policy().metrics_page != StatusPage::off;
   reporter_->info(
       fmt::format("{} on http://{}/", page ? "status page and metrics" : "metrics", address));
-  if (*passed && wanted != address) {
+  if (metrics_passed_ && wanted != address) {
     reporter_->warning(
         fmt::format("the policy's metrics.listen = \"{}\" has no effect here: the "
                     "service manager listens on {} (systemctl edit "

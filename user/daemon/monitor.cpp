@@ -41,6 +41,11 @@ bool is(const Leader& leader, const SessionId& id) {
          leader.tty->address == id.tty;
 }
 
+Nanoseconds left_of_minute(WallTime wall) {
+  constexpr std::chrono::minutes kMinute(1);
+  return std::chrono::floor<std::chrono::minutes>(wall) + kMinute - wall;
+}
+
 bool in(const std::vector<std::string>& names, const std::string& name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -94,6 +99,7 @@ void Monitor::adopt(const BegunEnding& begun) {
   const bool audit = parts_.limits.policy().mode == Mode::audit;
   const auto found = parts_.warden.adopt(begun, audit, parts_.clock.now());
   if (!found && parts_.warden.state(id) != State::ending) return;
+  parts_.table.hung_up(id);
   leaving_.push_back(begun.session);
   watched_[id].verdict = std::make_shared<const Verdict>(begun.verdict);
   if (!found) return;
@@ -279,6 +285,8 @@ void Monitor::dismiss() {
     }
     const auto entry = watched_.find(session.id);
     if (entry == watched_.end()) continue;
+    // One of an earlier daemon's that is whole after all.
+    if (parts_.table.find(session.id) != nullptr) continue;
     const InputSeen seen = input_.seen(session);
     ended_inputs_ += seen.inputs;
     ended_replies_ += seen.replies;
@@ -291,7 +299,7 @@ void Monitor::dismiss() {
       const Session* newer = parts_.table.find(other.first);
       return newer != nullptr && newer->tty == session.tty;
     });
-    if (!reused) input_.unwatch(session);
+    if (!reused && entry->second.watched) input_.unwatch(session);
     parts_.limits.forget(session);
     watched_.erase(entry);
   }
@@ -314,8 +322,12 @@ void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
 // asked, everybody else in rotation. Returns the first thing that is wrong with the host's files,
 // if it is news.
 std::optional<Error> Monitor::judge_all() {
-  next_judgement_ = parts_.clock.now() + kJudgeEvery;
   const WallTime wall = parts_.clock.wall();
+  next_judgement_ = parts_.clock.now() + kJudgeEvery;
+  // Hours begin and end with a minute.
+  if (parts_.limits.depends_on_time()) {
+    next_judgement_ = std::min(next_judgement_, parts_.clock.now() + left_of_minute(wall));
+  }
   const std::uint64_t changes = parts_.limits.changes();
   const bool all = judged_ != changes || parts_.limits.depends_on_time();
   std::size_t left = kJudgedInRotation;
@@ -391,12 +403,15 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
   Observation o = observe(*session, entry->second, parts_.clock.now());
   const auto leader =
       std::ranges::find_if(*second_look_, [&](const Leader& l) { return is(l, id); });
-  if (!entry->second.verdict->jobs.empty() && leader != second_look_->end() &&
-      leader->foreground_pgrp != session->foreground_pgrp) {
+  const std::vector<std::string>& jobs = entry->second.verdict->jobs;
+  if (jobs.empty() || o.job_running) return o;
+  if (!session->has_tty()) {
+    o.job_running = in(jobs, command_name(parts_.procfs, id.leader));
+  } else if (leader != second_look_->end()) {
     const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
     // Unless it is gone, it may be a job.
     if (!stat && stat.error().code != ENOENT) return std::nullopt;
-    o.job_running = stat && in(entry->second.verdict->jobs, stat->comm);
+    o.job_running = stat && in(jobs, stat->comm);
   }
   return o;
 }

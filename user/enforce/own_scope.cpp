@@ -53,6 +53,9 @@ Result<OwnScope> OwnScope::of(const Procfs& procfs, pid_t leader) {
 }
 
 Result<void> OwnScope::kill() const {
+  if (const auto own = Root().read("/proc/self/cgroup"); !own || own->contains(path_)) {
+    return fail(fmt::format("idlewarden itself may run in {}", path_));
+  }
   const UniqueFd file(::openat(folder_.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
   if (!file) {
     const int error = errno;

@@ -14,8 +14,7 @@ constexpr std::size_t kMost = 1000;
 
 bool ProcessTree::alive(const Member& member) const {
   const auto stat = procfs_.stat(member.pid);
-  return stat && stat->start_ticks == member.start_ticks && stat->state != 'Z' &&
-         stat->state != 'X';
+  return stat && stat->start_ticks == member.start_ticks && !stat->ended();
 }
 
 bool ProcessTree::any_alive() const {

@@ -72,7 +72,7 @@ std::optional<pid_t> other_child(const Procfs& procfs, pid_t host, pid_t leader)
     if (child == leader) continue;
     const auto stat = procfs.stat(child);
     if (!stat && stat.error().code == ENOENT) continue;
-    if (!stat || (stat->state != 'Z' && stat->state != 'X')) return child;
+    if (!stat || !stat->ended()) return child;
   }
   return 0;
 }

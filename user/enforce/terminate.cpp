@@ -237,6 +237,8 @@ class SystemTerminator final : public Terminator {
   static Result<UniqueFd> open_process(pid_t pid) {
     if (pid <= 1) return fail(fmt::format("process {} is never touched", pid));
     UniqueFd fd(::pidfd_open(pid, 0));
+    // Not a process, but a thread: pidfd_open(2).
+    if (!fd && (errno == EINVAL || errno == ENOENT)) return gone("its pid is another's now");
     if (!fd) return fail_errno(fmt::format("cannot open process {}", pid));
     return fd;
   }
@@ -247,7 +249,7 @@ class SystemTerminator final : public Terminator {
       return stat.error().code == ENOENT ? gone("the leader has ended")
                                          : std::unexpected(stat.error());
     }
-    if (stat->state == 'Z' || stat->state == 'X') return gone("the leader has ended");
+    if (stat->ended()) return gone("the leader has ended");
     if (stat->start_ticks != start_ticks(id.start)) {
       return gone("the leader's pid belongs to another process now");
     }
@@ -292,8 +294,7 @@ class SystemTerminator final : public Terminator {
     const auto stat = procfs_.stat(session.id.leader);
     if (!stat && stat.error().code == ENOENT) return false;
     if (!stat) return std::unexpected(stat.error());
-    if (stat->state == 'Z' || stat->state == 'X') return false;
-    if (stat->start_ticks != start_ticks(session.id.start)) return false;
+    if (stat->ended() || stat->start_ticks != start_ticks(session.id.start)) return false;
     const auto tty = static_cast<std::uint32_t>(makedev(session.tty.major, session.tty.minor));
     if (session.id.tty == 0 || stat->tty_nr == tty) {
       return fail_errno("the leader has not lost its tty", EBUSY);

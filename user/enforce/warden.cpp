@@ -18,21 +18,12 @@ namespace {
 constexpr Nanoseconds kWindow = std::chrono::minutes(1);  // of max_per_minute
 constexpr Nanoseconds kRetryFailed = std::chrono::minutes(1);
 constexpr Nanoseconds kRetryGone = std::chrono::seconds(1);  // seized in vain: the scan lags behind
+constexpr int kGoneInVain = 10;                              // so often: that is no reason any more
 // So much before the hang-up, which drops what has not reached the master's reader yet
 // (tty_ldisc_hangup() flushes the driver's buffer), the last message is written.
 constexpr Nanoseconds kFarewell = std::chrono::milliseconds(80);
 // A warning that comes this much late does not move the end.
 constexpr Nanoseconds kWarningSlack = std::chrono::seconds(1);
-
-// What has been said about one idle period (or, of max_session, one session), so that it is said
-// once.
-struct Told {
-  BootTime since{};
-  bool would_terminate = false;
-  bool held = false;
-  bool failed = false;
-  BootTime retry_at{};
-};
 
 BootTime ends_at(const Due& d, const std::optional<BootTime>& warned_at) {
   return warned_at ? std::max(d.at, *warned_at + d.warn - kWarningSlack) : d.at;
@@ -53,6 +44,17 @@ BootTime begins_at(const Observation& o, const Due& d) {
 }
 
 }  // namespace
+
+// What has been said about one idle period (or, of max_session, one session), so that it is said
+// once.
+struct Warden::Told {
+  BootTime since{};
+  bool would_terminate = false;
+  bool held = false;
+  bool failed = false;
+  int in_vain = 0;  // seized, in turn, and told that it is gone
+  BootTime retry_at{};
+};
 
 struct Warden::Entry {
   State state = State::active;
@@ -212,7 +214,10 @@ Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
     hint = std::next(found);
     Entry& entry = found->second;
     if (std::exchange(entry.seen, true)) continue;
-    if (!entry.ending && entry.state != State::ended) judge(entry, o, round);
+    // A leader that survives its hang-up may come again, without its tty: the key just before.
+    const bool again =
+        hint != entries_.end() && hint->second.ending && o.session->id.same_leader(hint->first);
+    if (!again && !entry.ending && entry.state != State::ended) judge(entry, o, round);
   }
   std::erase_if(entries_,
                 [](const auto& item) { return !item.second.seen && !item.second.ending; });
@@ -274,9 +279,21 @@ void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d,
             guarded ? "spared in every mode: idlewarden itself runs in it" : "");
 }
 
+// A session that is not there any more will be missing from the caller's list soon. One that stays
+// there, and is found by the second look too, cannot be ended.
+bool Warden::is_gone(const Result<std::unique_ptr<Grip>>& grip, Told& told, Round& round) {
+  if (grip || grip.error().code != ESRCH) {
+    told.in_vain = 0;
+    return false;
+  }
+  if (++told.in_vain > kGoneInVain) return false;
+  round.postpone(told, kRetryGone);
+  return true;
+}
+
 void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const auto grip = terminator_.seize(*o.session);
-  if (!grip && grip.error().code == ESRCH) return round.postpone(entry.told_of(first), kRetryGone);
+  if (is_gone(grip, entry.told_of(first), round)) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
@@ -330,7 +347,7 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   entry.enter(State::expired, first);
   auto grip = terminator_.seize(*o.session);
-  if (!grip && grip.error().code == ESRCH) return round.postpone(entry.told_of(first), kRetryGone);
+  if (is_gone(grip, entry.told_of(first), round)) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
@@ -440,7 +457,7 @@ Ending::Shared Warden::Round::shared_with_others(const SessionId& id, const Endi
   // are no others.
   const auto same = [&](const SessionId& other) {
     const bool bare = other.tty == 0 && other.leader == plan.host;
-    return bare || (other.leader == id.leader && other.start == id.start);
+    return bare || other.same_leader(id);
   };
   for (const auto& [other, e] : entries) {
     if (plan.host == 0 || same(other) || !e.ending || e.ending->leader_gone()) continue;

@@ -92,9 +92,9 @@ Source with_pins(Source proven, const KernelOptions& options, const Clock& clock
 }
 
 constexpr const char* kConsoles =
-    "Consoles and serial lines have no pty: input there is known to the scan only. A terminal's "
-    "own replies count as input there, and so does TIOCSTI, with which a program can type by "
-    "itself.";
+    "Consoles and serial lines have no pty: input there is known to the scan only, and output is "
+    "not seen, so activity = \"input+output\" has no effect. A terminal's own replies count as "
+    "input there, and so does TIOCSTI, with which a program can type by itself.";
 
 std::vector<std::string> blind_spots_of(Backend backend) {
   switch (backend) {
@@ -103,7 +103,8 @@ std::vector<std::string> blind_spots_of(Backend backend) {
     case Backend::tracepoint:
       return {
           "Bytes that reach a pty through io_uring, or from a 32-bit program, are known to the "
-          "scan only, one or two seconds, and not at all while no daemon runs.",
+          "scan only, one or two seconds, and not at all while no daemon runs. Output by either is "
+          "not seen.",
           "A terminal's own replies count as input unless they arrive by write(2), which is how "
           "sshd sends them, and not more than 2 kB of them at once.",
           "Every system call of the host takes about 30 ns longer.", kConsoles};

@@ -15,7 +15,7 @@ namespace {
 
 bool is_host(const std::string& host) {
   in6_addr scratch{};
-  if (host == "localhost" || ::inet_pton(AF_INET, host.c_str(), &scratch) == 1) return true;
+  if (::inet_pton(AF_INET, host.c_str(), &scratch) == 1) return true;
   return host.starts_with('[') && host.ends_with(']') &&
          ::inet_pton(AF_INET6, host.substr(1, host.size() - 2).c_str(), &scratch) == 1;
 }

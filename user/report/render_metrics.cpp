@@ -209,7 +209,7 @@ void add_work(Exposition& out, const Snapshot& s) {
             "Whether the configuration could be read when it was last read again; 1 before that.",
             c.last_reload_failed ? 0 : 1);
   out.gauge("policy_last_reload_success_timestamp_seconds",
-            "When the configuration in force was read.",
+            "When all of the configuration could be read last; at first, when the daemon started.",
             std::chrono::duration<double>(c.last_reload_ok.time_since_epoch()).count());
 }
 

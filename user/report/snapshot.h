@@ -29,10 +29,10 @@ struct SessionRow {
   State state = State::active;
 };
 
-// Upper bounds in seconds and cumulative counts, Prometheus' way.
+// Upper bounds in seconds; what is observed is counted at the lowest that is not below it.
 struct Histogram {
   std::vector<double> bounds;
-  std::vector<std::uint64_t> counts;  // one more than bounds; not cumulative
+  std::vector<std::uint64_t> counts;  // one more than bounds: the last is beyond them all
   double sum = 0;
   explicit Histogram(std::vector<double> upper_bounds = {});
   void observe(double value);

@@ -19,7 +19,7 @@ constexpr std::size_t kMostAncestors = 64;
 bool runs(const Procfs& procfs, const LogindSession& session) {
   if (session.leader_start_ticks == 0) return false;
   const auto stat = procfs.stat(session.leader);
-  return stat && stat->start_ticks == session.leader_start_ticks && stat->state != 'Z';
+  return stat && stat->start_ticks == session.leader_start_ticks && !stat->ended();
 }
 
 }  // namespace

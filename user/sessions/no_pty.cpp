@@ -57,7 +57,7 @@ pid_t only_child(const Procfs& procfs, pid_t pid, pid_t session) {
   pid_t found = 0;
   for (const pid_t child : procfs.children(pid).value_or(std::vector<pid_t>())) {
     const auto stat = procfs.stat(child);
-    if (!stat || stat->session != session || stat->state == 'Z') continue;
+    if (!stat || stat->session != session || stat->ended()) continue;
     if (found != 0) return 0;
     found = child;
   }
@@ -111,7 +111,7 @@ bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Se
   const SessionId& id = session.id;
   if (!session.has_tty() && session.host == id.leader) {
     const auto stat = procfs.stat(session.host);
-    return stat && stat->start_ticks == start_ticks(session.host_start) && stat->state != 'Z' &&
+    return stat && stat->start_ticks == start_ticks(session.host_start) && !stat->ended() &&
            std::ranges::find(leaders, session.host, &Leader::parent) == leaders.end();
   }
   return std::ranges::any_of(leaders, [&](const Leader& leader) {

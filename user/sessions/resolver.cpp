@@ -34,22 +34,24 @@ bool is_refused(const Error& error) {
 Resolver::Resolver(Procfs procfs, SessionScope scope)
     : procfs_(std::move(procfs)), scope_(std::move(scope)), accounts_(scope_.nss_patience) {}
 
-Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, Session& session) {
+Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, bool lingers,
+                                             Session& session) {
   const ShortageWatch shortage;
   auto standing =
       leader.tty->is_pts() ? resolve_pts(leader, now, session) : resolve_console(leader, session);
   if (standing && *standing == Standing::session) standing = complete(leader.pid, now, session);
-  return if_certain(std::move(standing), shortage);
+  return if_certain(std::move(standing), shortage, lingers);
 }
 
 // Whose session it is, and by whose files it is measured, is found once: not while what is not
 // found may be there all the same.
 template <class Answer>
-Result<Answer> Resolver::if_certain(Result<Answer> answer, const ShortageWatch& shortage) {
+Result<Answer> Resolver::if_certain(Result<Answer> answer, const ShortageWatch& shortage,
+                                    bool lingers) {
   if (answer && shortage.noted() != 0) {
     answer = fail_errno("the host is short of something", shortage.noted());
   }
-  if (!answer && !is_gone(answer.error())) {
+  if (!answer && (lingers || !is_gone(answer.error()))) {
     const std::string kLeadsTo =
         "some sessions are not watched, because it cannot be told whose they are";
     problems_.try_emplace(kLeadsTo, answer.error().during(kLeadsTo).error());

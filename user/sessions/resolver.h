@@ -32,8 +32,9 @@ class Resolver {
     never,    // an inner terminal, a service, out of scope
   };
   // Fills in `session` but for its times and its foreground program. An error: it could not be told
-  // this time (mostly: the process ended meanwhile). `leader.tty` must be there.
-  Result<Standing> resolve(const Leader& leader, BootTime now, Session& session);
+  // this time (mostly: the process ended meanwhile; `lingers`: it has been there for a while, so
+  // that is no reason). `leader.tty` must be there.
+  Result<Standing> resolve(const Leader& leader, BootTime now, bool lingers, Session& session);
 
   // Of a leader without a tty.
   Result<NoPtyPart> no_pty_part(const Leader& leader);
@@ -65,7 +66,8 @@ class Resolver {
   bool in_scope(const HostProcess& host) const;
   // The answer, if it can be relied on; tells why not.
   template <class Answer>
-  Result<Answer> if_certain(Result<Answer> answer, const ShortageWatch& shortage);
+  Result<Answer> if_certain(Result<Answer> answer, const ShortageWatch& shortage,
+                            bool lingers = false);
 
   struct Listener {
     Process process;

@@ -24,8 +24,11 @@ std::optional<Kind> kind_from(std::string_view name);
 // pids, pts numbers and addresses are all reused; these three together are not.
 struct SessionId {
   pid_t leader = 0;
-  BootTime start{};          // the leader's
-  std::uint64_t tty = 0;     // address of the tty_struct; 0: no tty
+  BootTime start{};       // the leader's
+  std::uint64_t tty = 0;  // address of the tty_struct; 0: no tty
+  bool same_leader(const SessionId& other) const noexcept {
+    return leader == other.leader && start == other.start;
+  }
   std::string text() const;  // "PID-TICKS", TICKS as field 22 of /proc/PID/stat: for people
   friend auto operator<=>(const SessionId&, const SessionId&) = default;
 };

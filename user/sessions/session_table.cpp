@@ -99,8 +99,7 @@ struct SessionTable::Impl {
   // Whether the leader of this entry, which has no tty, is known with one.
   bool had_tty(std::map<SessionId, Entry>::const_iterator entry) const {
     const auto next = std::next(entry);  // a key without a tty comes before those with one
-    return next != entries.end() && next->first.leader == entry->first.leader &&
-           next->first.start == entry->first.start;
+    return next != entries.end() && next->first.same_leader(entry->first);
   }
 
   Procfs procfs;
@@ -120,7 +119,8 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
   // A flush empties that buffer too, hence the first condition: it bounds what one could hide.
   entry.untouched = entry.untouched && leader.no_input_yet;
   Session session;
-  const auto standing = resolver.resolve(leader, scanned, session);
+  const bool lingers = scanned - entry.found >= kSettled;
+  const auto standing = resolver.resolve(leader, scanned, lingers, session);
   if (!standing) return std::nullopt;
   entry.standing = *standing;
   if (*standing != Resolver::Standing::session) return std::nullopt;
@@ -166,7 +166,7 @@ std::optional<Session> SessionTable::Impl::admit_bare(BootTime scanned, Entry& e
   if (!entry.bare_since) entry.bare_since = scanned;
   if (scanned - *entry.bare_since < kSettled) return std::nullopt;
   const auto stat = procfs.stat(entry.serves);
-  if (!stat || stat->state == 'Z') return std::nullopt;
+  if (!stat || stat->ended()) return std::nullopt;
   return behind_sshd({entry.serves, from_start_ticks(stat->start_ticks), 0}, entry.serves, scanned,
                      entry);
 }
@@ -267,6 +267,10 @@ SessionTable::SessionTable(Procfs procfs, const Clock& clock, SessionScope scope
     : impl_(std::make_unique<Impl>(std::move(procfs), clock, std::move(scope), logind)) {}
 SessionTable::~SessionTable() = default;
 
+void SessionTable::hung_up(const SessionId& id) {
+  impl_->entries.try_emplace(id);
+}
+
 const Session* SessionTable::find(const SessionId& id) const {
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : &found->second;
@@ -313,6 +317,12 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
       entry.standing = Standing::not_yet;
     }
     if (entry.session != nullptr && table.logind_ended(entry, scanned)) leave(entry);
+    // A command that its connection has left behind is nobody's session any more.
+    if (entry.session != nullptr && !leader.tty && entry.serves == 0 &&
+        leader.parent != entry.session->host) {
+      leave(entry);
+      entry.standing = Standing::never;
+    }
     if (!has_left && entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
       auto session = leader.tty ? table.admit(leader, scanned, entry)
                                 : table.admit_no_pty(leader, scanned, entry);

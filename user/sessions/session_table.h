@@ -61,6 +61,9 @@ class SessionTable {
   // outlives its logind session is one again a little later, without an id: logind's silence ends
   // nobody's limit.
   Change update(const std::vector<Leader>& leaders, BootTime scanned);
+  // Before the first update: an earlier daemon took this session's tty away. Its leader is not one
+  // that never had a tty.
+  void hung_up(const SessionId& id);
 
   const std::map<SessionId, Session>& sessions() const noexcept { return sessions_; }
   const Session* find(const SessionId& id) const;

@@ -49,6 +49,22 @@ TEST_F(Made, Stat) {
   EXPECT_EQ(s->start_ticks, 123456789u);
 }
 
+TEST_F(Made, WhatHasEnded) {
+  struct Case {
+    char state;
+    int threads;
+    bool ended;
+  };
+  for (const Case one : {Case{'S', 1, false}, {'Z', 1, true}, {'Z', 2, false}, {'X', 0, true}}) {
+    file("stat",
+         fmt::format("7 (a) {} 3 4 5 34819 6 4194304 1 2 3 4 5 6 7 8 20 0 {} 0 123 1 2 3 4 5\n",
+                     one.state, one.threads));
+    const auto s = proc.stat(7);
+    ASSERT_TRUE(s) << s.error().text();
+    EXPECT_EQ(s->ended(), one.ended) << one.state << one.threads;
+  }
+}
+
 TEST_F(Made, AStatOfAnotherFormIsAnError) {
   for (const char* text : {"", "7", "7 (a", "7 (a) S", ")(", "7 (a) S x 4 5 6 7 8",
                            "7 (a) SS 3 4 5 34819 6 4194304 1 2 3 4 5 6 7 8 20 0 1 0 123 1 2 3"}) {

@@ -231,7 +231,7 @@ inline void HostWorld::reload(std::uint32_t how, bool broken) {
 }
 
 inline void HostWorld::change_fault(std::uint32_t how) {
-  fault_ = static_cast<Fault>(how % (2 * faults) % faults);
+  fault_ = how % 2 == 0 ? none : static_cast<Fault>(how / 2 % faults);
   note(nullptr, fmt::format("fault {}", static_cast<int>(fault_)));
   // What could not be watched is watched from the next scan on.
   for (Life& l : lives_) {

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/monitor.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <ctime>
 #include <functional>
 #include <memory>
 
@@ -88,9 +91,11 @@ class FakeTerminator final : public Terminator {
     return std::make_unique<FakeGrip>(*this);
   }
   Result<std::unique_ptr<Grip>> seize_again(const Session&) override {
+    if (seize_again_error != 0) return fail_errno("cannot tell", seize_again_error);
     return std::make_unique<FakeGrip>(*this);
   }
   std::function<void()> on_seize;
+  int seize_again_error = 0;
   int seized = 0;
   int hung_up = 0;
   std::string said;
@@ -144,6 +149,9 @@ class MonitorTest : public testing::Test {
     const std::string file = files_.file(
         "policy.toml",
         head + "messages = { end = \"\" }\n[[rule]]\nname = \"all\"\nlimit = \"" + limit + "\"\n");
+    use(file);
+  }
+  void use(const std::string& file) {
     if (limits_) return;
     auto loaded = Limits::load(Root(), file);
     ASSERT_TRUE(loaded) << loaded.error().text();
@@ -407,6 +415,68 @@ TEST_F(MonitorTest, AnEndThatAnEarlierDaemonBeganIsToldOnceWithItsSession) {
   EXPECT_EQ(ended->limit_seconds, 600);
   EXPECT_EQ(ended->decided_by, "sshd_config");
   EXPECT_EQ(ended->lateness_seconds, std::nullopt);
+}
+
+TEST_F(MonitorTest, ASessionThatIsWholeAfterAllIsWatchedLikeAnyOther) {
+  log_in(kStart);
+  BegunEnding begun;
+  begun.session.id = {kShell, kStart, 0xffff8880};
+  begun.plan.limit = Seconds(10);
+  terminator_.seize_again_error = EMFILE;
+  monitor().adopt(begun);
+  EXPECT_EQ(count(EventType::terminate_failed), 1);
+  tick_at(0);
+  expect_its_end_between(9, 12);
+}
+
+TEST_F(MonitorTest, AJobThatIsExecdWhereAnotherProgramWasIsSeenInTime) {
+  files_.file("policy.toml",
+              "mode = \"enforce\"\nwarn = \"0s\"\nmessages = { end = \"\" }\n[[rule]]\n"
+              "name = \"all\"\nlimit = \"10s\"\njob_limit = \"1h\"\njobs = [\"rsync\"]\n");
+  ASSERT_TRUE(monitor().reload("test"));
+  terminator_.on_seize = [this] {
+    proc_.add(
+        {.pid = kShell, .parent = kHost, .executable = "/bin/rsync", .comm = "rsync", .uid = 4242});
+  };
+  log_in(kStart);
+  for (double t = 0; t < 30; t += 1) tick_at(t);
+  EXPECT_GE(terminator_.seized, 1);
+  EXPECT_EQ(terminator_.hung_up, 0);
+}
+
+TEST_F(MonitorTest, AJobThatIsExecdInACommandIsSeenInTime) {
+  files_.file("policy.toml",
+              "mode = \"enforce\"\n[[rule]]\nname = \"all\"\nlimit = \"10s\"\n"
+              "job_limit = \"1h\"\njobs = [\"rsync\"]\n");
+  ASSERT_TRUE(monitor().reload("test"));
+  terminator_.on_seize = [this] { proc_.file(kShell, "comm", "rsync\n"); };
+  tick_at(-1);
+  run_command();
+  for (double t = 0; t < 30; t += 1) tick_at(t);
+  EXPECT_GE(terminator_.seized, 1);
+  EXPECT_EQ(terminator_.hung_up, 0);
+}
+
+TEST_F(MonitorTest, AnHourThatBeginsLiftsALimitAtOnce) {
+  const auto minute = [this](int from_now) {
+    const std::time_t t = WallTime::clock::to_time_t(clock_.wall()) + 60 * from_now;
+    std::tm local{};
+    ::localtime_r(&t, &local);
+    return fmt::format("{:02}:{:02}", local.tm_hour, local.tm_min);
+  };
+  clock_.step_wall(Seconds(35));  // 5 s before the full minute
+  files_.file("policy.toml",
+              fmt::format("mode = \"enforce\"\nwarn = \"0s\"\n[[rule]]\nname = \"by day\"\n"
+                          "match = {{ hours = [\"Mo-Su {}-{}\"] }}\nlimit = \"1h\"\n[[rule]]\n"
+                          "name = \"all\"\nlimit = \"10s\"\n",
+                          minute(1), minute(3)));
+  ASSERT_TRUE(monitor().reload("test"));
+  log_in(kStart);
+  tick_at(0);
+  tick_at(4.9);
+  clock_.step_wall(Seconds(5));
+  for (double t = 5; t < 30; t += 1) tick_at(t);
+  EXPECT_EQ(terminator_.hung_up, 0);
 }
 
 TEST_F(MonitorTest, ANewPtyIsLookedAtSoonAndWhoeverMakesManyGainsNothing) {

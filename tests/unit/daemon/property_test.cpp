@@ -45,7 +45,7 @@ TEST(MonitorProperties, NobodyIsTakenForSomebodyElse) {
   // Its files are many and small.
   if (::access("/dev/shm", W_OK) == 0) ::setenv("TMPDIR", "/dev/shm", 1);
   const std::uint64_t seed = number_from("IDLEWARDEN_SEED", std::random_device{}());
-  const std::uint64_t steps = number_from("IDLEWARDEN_STEPS", 15'000);
+  const std::uint64_t steps = number_from("IDLEWARDEN_STEPS", 60'000);
   std::cout << "IDLEWARDEN_SEED=" << seed << " IDLEWARDEN_STEPS=" << steps << std::endl;
   std::mt19937_64 random(seed);
   HostWorld::Counts all;

@@ -40,7 +40,7 @@ bool within(milliseconds time, const std::function<bool()>& happened) {
 
 bool alive(pid_t pid) {
   const auto stat = Procfs().stat(pid);
-  return stat && stat->state != 'Z' && stat->state != 'X';
+  return stat && !stat->ended();
 }
 
 // `script` in a sh that leads a session without a tty. It has started when it has written all of

@@ -293,6 +293,12 @@ TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
       return text.find("populated 1") != std::string::npos;
     };
     EXPECT_TRUE(populated());
+    std::ofstream(scope + "/cgroup.procs") << ::getpid();
+    const auto own = grip->kill_survivors();
+    std::ofstream("/sys/fs/cgroup/cgroup.procs") << ::getpid();
+    ASSERT_FALSE(own);
+    EXPECT_THAT(own.error().text(), HasSubstr("itself"));
+    EXPECT_TRUE(populated());
     const auto killed = grip->kill_survivors();
     EXPECT_TRUE(killed) << killed.error().text();
     for (int i = 0; i < 100 && populated(); ++i) std::this_thread::sleep_for(milliseconds(10));

@@ -16,6 +16,7 @@ using test::Bench;
 using testing::AllOf;
 using testing::Contains;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -76,7 +77,8 @@ TEST(Warden, LeavesTimeToReadTheLastMessageAndToTakeItBack) {
       EXPECT_EQ(std::ranges::count(b.log, "<resumed> pts/0"), types ? 1 : 0);
       b.run_until(800);
       EXPECT_EQ(std::ranges::count(b.log, "hang up pts/0"), types ? 0 : 1);
-      if (types) EXPECT_EQ(b.wake, s.last_activity + Seconds(600) - std::chrono::milliseconds(80));
+      if (!types) continue;
+      EXPECT_EQ(b.wake, s.last_activity + Seconds(600) - std::chrono::milliseconds(80));
     }
   }
 }
@@ -560,6 +562,25 @@ TEST(Warden, PressesHarderAGraceApart) {
                                  "signal 9 pts/0", "<terminated> pts/0"));
 }
 
+TEST(Warden, ALeaderThatComesAgainWithoutItsTtyIsNotEndedTwice) {
+  Bench b;
+  auto& s = b.add();
+  s.dies_of = {9};
+  b.run_until(701);
+  ASSERT_EQ(b.state(s), State::ending);
+  s.listed = false;
+  auto& again = b.add(1);
+  again.session.id = {s.session.id.leader, s.session.id.start, 0};
+  again.verdict.limit = Seconds(1);
+  b.run_until(709);
+  EXPECT_THAT(b.log, Not(Contains(EndsWith("pts/1"))));
+  EXPECT_EQ(b.state(again), State::active);
+  again.session.id.start += Seconds(1);  // somebody else has a limit of its own
+  b.run_until(712);
+  EXPECT_THAT(b.log, Contains("hang up pts/1"));
+  EXPECT_EQ(std::ranges::count(b.log, "<terminated> pts/0"), 1);
+}
+
 TEST(Warden, SaysWhenNothingHelpsAndStillSeesTheEnd) {
   Bench b;
   auto& s = b.add();
@@ -710,6 +731,21 @@ TEST(Warden, ASessionThatIsGoneAlreadyIsNoEvent) {
   s.listed = false;
   EXPECT_THAT(b.step(701), IsEmpty());
   EXPECT_EQ(b.wake, std::nullopt);
+}
+
+TEST(Warden, ASessionThatIsAlwaysSaidToBeGoneAndStaysIsAFailure) {
+  Bench b;
+  auto& s = b.add();
+  b.run_until(699);
+  s.seize_error = ESRCH;
+  EXPECT_THAT(b.run_until(709), IsEmpty());
+  const auto told = b.run_until(1000);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].happened, Happened::terminate_failed);
+  EXPECT_THAT(told[0].detail, HasSubstr("cannot seize"));
+  s.seize_error = 0;
+  b.run_until(1100);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
 }
 
 TEST(Warden, AFailureIsReportedOnceAndTriedAgainEveryMinute) {

@@ -255,7 +255,7 @@ inline void World::apply(const Op& op) {
           return;
         case Op::reload: set_policy(*life, op.how, op.more); break;
         case Op::fault:
-          life->fault = static_cast<Fault>(op.how % (2 * faults) % faults);
+          life->fault = op.how % 2 == 0 ? none : static_cast<Fault>(op.how / 2 % faults);
           act(fmt::format("has fault {}", static_cast<int>(life->fault)).c_str());
           // What failed is tried again after at most a minute.
           life->disturb(now_ + std::chrono::minutes(1));

@@ -238,7 +238,7 @@ TEST(Policy, RefusesWrongTypesAndRanges) {
 TEST(Policy, AcceptsWhatIsUsual) {
   for (const char* text :
        {"warn = \"0s\"", "warn = 90", "[metrics]\nlisten = \"none\"",
-        "[metrics]\nlisten = \"localhost:0\"", "[[rule]]\nmatch = { users = [\"*\", \"!root\"] }",
+        "[metrics]\nlisten = \"[::1]:0\"", "[[rule]]\nmatch = { users = [\"*\", \"!root\"] }",
         "[[rule]]\nmatch = { addresses = [\"*\", \"!10.*\", \"2001:db8::/32\", \"::1\"] }",
         "[[rule]]\nmatch = { hours = [] }", "messages = { warn = \"{} {a b} {\" }",
         "# a.b.c.d.e.f.g.h.i.j.k.l\nmessages = { warn = '...........', end = "

@@ -65,7 +65,7 @@ class Hook : public ::testing::Test {
   }
   static bool lives(pid_t pid) {
     const auto stat = Procfs().stat(pid);
-    return stat && stat->state != 'Z';
+    return stat && !stat->ended();
   }
 
   const test::TempDir dir_;

@@ -228,6 +228,24 @@ TEST_F(NoPtyTest, ALeaderThatLosesItsTtyIsLeftToEnd) {
       << "who keeps the connection without its tty is watched all the same";
 }
 
+TEST_F(NoPtyTest, ALeaderThatAnEarlierDaemonHungUpIsLeftToEnd) {
+  SessionTable after(proc.procfs(), clock, {});
+  const Leader shell = leader_on_pts(kCommand, kHost, 3);
+  after.hung_up({shell.pid, shell.start, shell.tty->address});
+  EXPECT_THAT(after.update({monitor(), channel()}, second(50)).started, IsEmpty());
+  EXPECT_THAT(after.update({monitor(), channel()}, second(109)).started, IsEmpty());
+  EXPECT_THAT(after.update({monitor(), channel()}, second(111)).started, SizeIs(1));
+}
+
+TEST_F(NoPtyTest, WhatAConnectionLeavesBehindIsNobodysSession) {
+  ASSERT_THAT(table.update({monitor(), channel()}, second(50)).started, SizeIs(1));
+  const Leader left = leader(kCommand, kInit);
+  EXPECT_THAT(table.update({left}, second(52)).ended, SizeIs(1));
+  for (int t = 54; t < 200; t += 20) {
+    EXPECT_THAT(table.update({left}, second(t)).started, IsEmpty());
+  }
+}
+
 TEST_F(NoPtyTest, OutOfScope) {
   SessionTable other(proc.procfs(), clock,
                      {.hosts = default_host_programs(), .only_host_pids = {5'000'099}});
