@@ -32,6 +32,20 @@ std::string source_of(const Observation& o, Cause cause) {
   return v.decided_by ? std::string(to_string(*v.decided_by)) : "idlewarden";
 }
 
+std::string reason(const Observation& o, const Due& due, BootTime now) {
+  if (due.cause == Cause::max_session) {
+    return fmt::format("logged in on {} for {}", o.session->tty_name,
+                       whole_seconds(now - due.since));
+  }
+  return fmt::format("no input on {} for {}", o.session->tty_name,
+                     whole_seconds(idle_time(o, now)));
+}
+
+std::string advice(Cause cause) {
+  return cause == Cause::max_session ? "No key keeps it: save your work."
+                                     : "Press a key to keep it.";
+}
+
 }  // namespace
 
 std::string render_message(const std::string& text, const Observation& o, const Due& due,
@@ -39,6 +53,8 @@ std::string render_message(const std::string& text, const Observation& o, const 
   const auto value = [&](std::string_view name) -> std::optional<std::string> {
     if (name == "user") return o.session->user;
     if (name == "tty") return o.session->tty_name;
+    if (name == "reason") return reason(o, due, now);
+    if (name == "advice") return advice(due.cause);
     if (name == "idle") return whole_seconds(idle_time(o, now));
     if (name == "left") return whole_seconds(ends_at - now);
     if (name == "limit") return format_duration(due.limit);

@@ -167,9 +167,9 @@ class Warden {
   std::vector<BootTime> begun_;  // of the last 60 s
 };
 
-// {user} {tty} {idle} {left} {limit} {source} replaced; unknown names stay as they are. The result
-// is printable text in lines of its own that end in CR LF, for a tty in any mode; empty if `text`
-// is.
+// {user} {tty} {reason} {advice} {idle} {left} {limit} {source} replaced; unknown names stay as
+// they are. The result is printable text in lines of its own that end in CR LF, for a tty in any
+// mode; empty if `text` is.
 std::string render_message(const std::string& text, const Observation& o, const Due& due,
                            BootTime ends_at, BootTime now);
 

@@ -56,7 +56,7 @@ struct Subject {
 };
 
 struct Messages {
-  std::string warn;  // with {user} {tty} {idle} {left} {limit} {source}
+  std::string warn;  // with {user} {tty} {reason} {advice} {idle} {left} {limit} {source}
   std::string end;
 };
 

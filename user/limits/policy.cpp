@@ -18,10 +18,10 @@ namespace {
 
 const Messages kMessages{
     .warn =
-        "\r\n*** {user}: no input on {tty} for {idle}. This session ends in {left}.\r\n"
-        "*** Press a key to keep it. (limit {limit}: {source})\r\n",
+        "\r\n*** {user}: {reason}. This session ends in {left}.\r\n"
+        "*** {advice} (limit {limit}: {source})\r\n",
     .end =
-        "\r\n*** {user}: no input on {tty} for {idle}. This session ends now.\r\n"
+        "\r\n*** {user}: {reason}. This session ends now.\r\n"
         "*** (limit {limit}: {source})\r\n",
 };
 

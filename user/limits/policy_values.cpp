@@ -41,7 +41,8 @@ Result<std::optional<std::string>> parse_listen(const std::string& text) {
 }
 
 Result<void> check_message(const std::string& text) {
-  static const std::vector<std::string> kKnown{"user", "tty", "idle", "left", "limit", "source"};
+  static const std::vector<std::string> kKnown{"user", "tty",  "reason", "advice",
+                                               "idle", "left", "limit",  "source"};
   for (auto open = text.find('{'); open != std::string::npos; open = text.find('{', open + 1)) {
     const auto close = text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", open + 1);
     if (close == std::string::npos || close == open + 1 || text[close] != '}') continue;

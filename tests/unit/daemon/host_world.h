@@ -150,6 +150,8 @@ class HostWorld final : public Clock,
   void hear(const Event& event);
   // The kernel.
   void show(const Connection& connection) const;
+  bool in_slot(const Tty& tty) const;
+  bool in_overflow(const Tty& tty) const;
   Record* record_of(const Tty& tty);
   bool line_is_open(const Tty& tty) const;
   std::optional<Tty> free_line(std::uint32_t how) const;
@@ -182,7 +184,8 @@ class HostWorld final : public Clock,
   // The kernel's memory, and what the running daemon has claimed of it.
   std::map<std::uint32_t, Record> slots_;
   std::map<std::uint64_t, Record> overflow_;
-  std::map<std::uint32_t, std::uint64_t> claimed_;
+  std::map<std::uint32_t, Tty> in_slots_;  // by the daemon that lives
+  std::map<std::uint64_t, Tty> in_overflow_;
   Fault fault_ = none;
   BootTime disturbed_at_{};
   std::uint64_t types_in_between_ = 0;  // this life, once

@@ -46,7 +46,8 @@ inline void HostWorld::stop_daemon(bool unpin) {
   due_.reset();
   disturbed_at_ = std::max(disturbed_at_, now_ + Seconds(20));
   for (Life& l : lives_) l.known_at = l.warned_at = l.reported_at = std::nullopt;
-  claimed_.clear();
+  in_slots_.clear();
+  in_overflow_.clear();
   // Records::sweep(): what belongs to no open tty goes; all of it where nothing is pinned.
   const auto stale = [&](const auto& item) {
     return unpin || std::ranges::none_of(lives_, [&](const Life& l) {

@@ -16,42 +16,51 @@ inline Result<std::vector<Leader>> HostWorld::scan() {
   return leaders;
 }
 
-// As Records::claim(): a slot that another tty has is not taken, and one that an earlier daemon
-// left for this very tty is kept.
+// As Records::claim(): a slot that another tty has is not taken, what an earlier daemon left for
+// this very tty is kept, and an address that is used again is not the tty that had it.
 inline Result<void> HostWorld::watch(const Tty& tty) {
   if (fault_ == no_watch) return fail_errno("no room for another activity record", E2BIG);
-  const auto mine = claimed_.find(tty.index);
-  if (mine != claimed_.end() && mine->second == tty.address) return {};
-  if (mine != claimed_.end()) {
-    overflow_.try_emplace(tty.address, Record{tty.address, std::nullopt, now_});
+  if (in_slot(tty) || in_overflow(tty)) return {};
+  if (const auto gone = in_overflow_.find(tty.address); gone != in_overflow_.end()) {
+    unwatch(Tty(gone->second));
+  }
+  if (!overflow_.contains(tty.address) && !in_slots_.contains(tty.index)) {
+    Record& slot = slots_[tty.index];
+    if (slot.tty != tty.address) slot = Record{tty.address, std::nullopt, now_};
+    in_slots_[tty.index] = tty;
     return {};
   }
-  Record& slot = slots_[tty.index];
-  if (slot.tty != tty.address) slot = Record{tty.address, std::nullopt, now_};
-  claimed_[tty.index] = tty.address;
+  overflow_.try_emplace(tty.address, Record{tty.address, std::nullopt, now_});
+  in_overflow_[tty.address] = tty;
   return {};
 }
 
 inline void HostWorld::unwatch(const Tty& tty) noexcept {
-  const auto mine = claimed_.find(tty.index);
-  if (mine != claimed_.end() && mine->second == tty.address) {
-    claimed_.erase(mine);
+  if (in_slot(tty)) {
+    in_slots_.erase(tty.index);
     slots_.erase(tty.index);
-  } else {
+  } else if (in_overflow(tty)) {
+    in_overflow_.erase(tty.address);
     overflow_.erase(tty.address);
   }
 }
 
+inline bool HostWorld::in_slot(const Tty& tty) const {
+  const auto it = in_slots_.find(tty.index);
+  return it != in_slots_.end() && it->second == tty;
+}
+
+inline bool HostWorld::in_overflow(const Tty& tty) const {
+  const auto it = in_overflow_.find(tty.address);
+  return it != in_overflow_.end() && it->second == tty;
+}
+
 inline InputSeen HostWorld::input(const Tty& tty) const {
-  const Record* record = nullptr;
-  const auto mine = claimed_.find(tty.index);
-  if (mine != claimed_.end() && mine->second == tty.address) record = &slots_.at(tty.index);
-  const auto beyond = overflow_.find(tty.address);
-  if (record == nullptr && beyond != overflow_.end()) record = &beyond->second;
-  if (record == nullptr) return {};
+  if (!in_slot(tty) && !in_overflow(tty)) return {};
+  const Record& record = in_slot(tty) ? slots_.at(tty.index) : overflow_.at(tty.address);
   InputSeen seen;
-  seen.last_input = record->last_input;
-  seen.since = record->since;
+  seen.last_input = record.last_input;
+  seen.since = record.since;
   return seen;
 }
 

@@ -30,8 +30,8 @@ inline void HostWorld::apply(const HostOp& op) {
     case HostOp::suspend:
       for (Life& l : lives_) {
         const BootTime awake = now_ + Seconds(5 + op.how % 3600);
-        if (now_ - l.last_input <= kScan) l.noticed_at = awake;
-        if (l.known_at && *l.known_at > now_) l.known_at = awake + kScan;
+        if (now_ - l.last_input <= kScan + kLate) l.noticed_at = awake;
+        if (l.known_at && *l.known_at + kLate > now_) l.known_at = awake + kScan;
       }
       now_ += Seconds(5 + op.how % 3600);
       disturbed_at_ = std::max(disturbed_at_, now_ + Stall::kSettle + kLate);
@@ -163,8 +163,8 @@ inline void HostWorld::hand_over(Life& life, std::uint32_t how) {
   note(&life, fmt::format("hands its tty over to pid {}", *pid));
   life.leader.tty.reset();
   life.leader.foreground_pgrp = 0;
-  // As one without a tty it has what the connection has.
-  life.last_input = now_;
+  // As one without a tty it has what the connection has; found like that, since its start.
+  life.last_input = life.known_at ? now_ : life.leader.start;
   lives_.push_back(std::move(child));
 }
 

@@ -58,6 +58,13 @@ TEST_F(Message, OfAWholeSessionNamesTheRule) {
   subject_.verdict.max_session = Seconds(580);
   subject_.verdict.rule = "contractors";
   EXPECT_EQ(render("{limit} {source}"), "\r\n9m40s max_session of rule contractors\r\n");
+  EXPECT_EQ(render("{reason}. {advice}"),
+            "\r\nlogged in on pts/3 for 9m. No key keeps it: save your work.\r\n");
+}
+
+TEST_F(Message, OfAnIdleSessionSaysWhatKeepsIt) {
+  EXPECT_EQ(render("{reason}. {advice}"),
+            "\r\nno input on pts/3 for 9m. Press a key to keep it.\r\n");
 }
 
 }  // namespace

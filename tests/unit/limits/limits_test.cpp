@@ -73,7 +73,7 @@ TEST_F(LimitsTest, NothingSaysAnything) {
   EXPECT_EQ(verdict.used_source(), nullptr);
   EXPECT_EQ(verdict.mode, Mode::audit);
   EXPECT_EQ(verdict.grace, Seconds(5));
-  EXPECT_THAT(verdict.messages.end, HasSubstr("{tty}"));
+  EXPECT_THAT(verdict.messages.end, HasSubstr("{reason}"));
   EXPECT_THAT(limits.take_problems(), IsEmpty());  // a host without sshd is no fault
 }
 
