@@ -44,6 +44,7 @@ constexpr Silent kSilent[] = {
     {"sendto", kNext},
     {"poll", kNext},
     {"clone3", kNext},
+    {"pidfd_open", "a hook's child is looked at now and then instead", When::later},
     {"openat ACCOUNTS", kAgain},
     {"read ACCOUNTS", kAgain},
     {"newfstatat ACCOUNTS", kAgain},
@@ -96,9 +97,56 @@ constexpr Silent kSilent[] = {
     {"newfstatat TMP/policy", "a file that seems to have changed is read again"},
 };
 
-constexpr std::string_view kNeeded[] = {
-    "nothing yet",
+struct Needed {
+  std::string_view kind;  // how it begins
+  const char* why;
 };
+constexpr const char* kLoop = "without its event loop and its clients it is of no use";
+constexpr const char* kConfiguration = "an unread configuration is no configuration";
+constexpr const char* kOwnLog = "who asks for an events file is told at once that there is none";
+constexpr const char* kByName = "this backend was asked for by name, and proves itself first";
+constexpr Needed kNeeded[] = {
+    {"capset", "it keeps no capability that it does not need"},
+    {"clone3", kLoop},
+    {"epoll_", kLoop},
+    {"eventfd2", kLoop},
+    {"signalfd4", kLoop},
+    {"timerfd_create", kLoop},
+    {"socket", kLoop},
+    {"bind socket", kLoop},
+    {"listen socket", kLoop},
+    {"fchmod socket", kLoop},
+    {"newfstatat TMP/socket", kLoop},
+    {"openat /", kConfiguration},
+    {"openat2 TMP/policy.toml", kConfiguration},
+    {"read TMP/policy.toml", kConfiguration},
+    {"openat TMP/policies.d", kConfiguration},
+    {"openat TMP/events", kOwnLog},
+    {"openat /proc/N/stat", "whose session it runs in itself, which it never ends"},
+    {"read /proc/N/stat", "as above"},
+    {"openat /proc/sys/kernel/random/boot_id", "ends of another boot are nobody's"},
+    {"read /proc/sys/kernel/random/boot_id", "as above"},
+    {"openat /sys/kernel/btf/vmlinux", kByName},
+    {"read /sys/kernel/btf/vmlinux", kByName},
+    {"bpf ", kByName},
+    {"mmap anon_inode:bpf-map", kByName},
+    {"fcntl cmd1030 anon_inode:bpf", kByName},
+    {"read anon_inode:bpf_iter", kByName},
+    {"openat /dev/ptmx", kByName},
+    {"ioctl TIOC", kByName},
+    {"newfstatat /dev/pts/N", kByName},
+    {"write /dev/ptmx", kByName},
+    {"pipe2", kByName},
+    {"read pipe:", kByName},
+    {"clone", kByName},
+};
+
+bool begins(std::string_view kind, std::string_view with) {
+  // Exactly, where what follows would be something else.
+  const bool whole = with.ends_with(" /") || with == "newfstatat TMP" || with.ends_with("/stat") ||
+                     with.ends_with("/fd");
+  return whole ? kind == with : kind.starts_with(with);
+}
 
 }  // namespace
 
@@ -144,21 +192,14 @@ std::vector<std::string> degraded(const MonitorProcess& monitor) {
 std::optional<std::string> needs_no_word(const std::string& kind, bool at_start) {
   for (const Silent& silent : kSilent) {
     if (silent.when == (at_start ? When::later : When::at_start)) continue;
-    // Exactly, where what follows would be something else.
-    if (silent.kind == "newfstatat /" || silent.kind == "newfstatat TMP" ||
-        silent.kind == "openat2 /" || silent.kind == "openat /" || silent.kind.ends_with("/stat") ||
-        silent.kind.ends_with("/fd")) {
-      if (kind == silent.kind) return silent.why;
-      continue;
-    }
-    if (kind.starts_with(silent.kind)) return silent.why;
+    if (begins(kind, silent.kind)) return silent.why;
   }
   return std::nullopt;
 }
 
 bool is_needed_to_start(const std::string& kind) {
   return std::ranges::any_of(kNeeded,
-                             [&](std::string_view needed) { return kind.starts_with(needed); });
+                             [&](const Needed& needed) { return begins(kind, needed.kind); });
 }
 
 std::string joined(const std::vector<std::string>& words) {

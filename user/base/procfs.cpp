@@ -130,6 +130,12 @@ Result<std::string> Procfs::link(pid_t pid, const std::string& entry) const {
 
 Result<std::string> Procfs::executable(pid_t pid) const {
   auto exe = link(pid, "exe");
+  if (!exe && exe.error().code == ENOENT) {
+    // Where the first thread has exited the others know it.
+    for (const int thread : numbers_in(path(pid, "task")).value_or(std::vector<int>())) {
+      if (auto known = link(pid, fmt::format("task/{}/exe", thread))) exe = std::move(known);
+    }
+  }
   constexpr std::string_view kDeleted = " (deleted)";
   if (exe && exe->ends_with(kDeleted)) exe->resize(exe->size() - kDeleted.size());
   return exe;

@@ -251,8 +251,10 @@ HookOutcome run_hook(const Hooks& hooks, const Event& event, int give_up_fd) {
   input->write.reset();
   // Its own ends do not return early (O_NONBLOCK belongs to the open file, which is this pipe's
   // end).
-  (void)::fcntl(input->read.get(), F_SETFL, 0);
-  (void)::fcntl(output->write.get(), F_SETFL, O_WRONLY);
+  if (::fcntl(input->read.get(), F_SETFL, 0) != 0 ||
+      ::fcntl(output->write.get(), F_SETFL, O_WRONLY) != 0) {
+    return failed(fail_errno("cannot make its pipes").error());
+  }
 
   std::vector<std::string> arguments{hooks.on_event, std::string(to_string(event.type))};
   std::vector<std::string> environment = hook_environment(event);

@@ -93,6 +93,13 @@ TEST_F(Made, ExecutableOfAReplacedFile) {
   EXPECT_EQ(*proc.executable(7), "/usr/sbin/sshd");
 }
 
+TEST_F(Made, ExecutableOfAProcessWhoseFirstThreadHasExited) {
+  std::filesystem::create_directories(dir.path() + "/7/task/7");
+  std::filesystem::create_directories(dir.path() + "/7/task/9");
+  std::filesystem::create_symlink("/bin/bash", dir.path() + "/7/task/9/exe");
+  EXPECT_EQ(proc.executable(7).value_or("none"), "/bin/bash");
+}
+
 TEST_F(Made, CommandLine) {
   file("cmdline", std::string("a\0b c\0\0d\0\0\0", 11));
   EXPECT_THAT(*proc.command_line(7), ElementsAre("a", "b c", "", "d"));
