@@ -327,22 +327,15 @@ while sys.argv[1] == 'relay':
         time.sleep(2)
         os._exit(0)
     os.waitpid(child, 0)
-while sys.argv[1] == 'turns':
-    time.sleep(4)
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-    time.sleep(4)
-    fcntl.ioctl(0, termios.TIOCNOTTY)
 time.sleep(1000)
 )";
-  std::vector<const char*> people{"alone", "relay"};
-  if (GetParam() != "sampler") people.push_back("turns");  // it sees only what leads a session
-  for (const char* who : people) {
+  for (const char* who : {"alone", "relay"}) {
     log_in(who, {"-o", std::string("RemoteCommand=exec ") + file_of(who, "give-up", kGiveUp) + " " +
                            who});
   }
   std::this_thread::sleep_for(5s);
   enforce(6s);
-  for (const char* who : people) {
+  for (const char* who : {"alone", "relay"}) {
     EXPECT_TRUE(session(who).terminal().ends_within(100s)) << who << "\n" << monitor_.log();
   }
 }

@@ -14,7 +14,7 @@
 namespace idlewarden::test {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, int>, 48> kErrors{{
+constexpr std::array<std::pair<std::string_view, int>, 47> kErrors{{
     {"openat", EMFILE},
     {"openat2", EMFILE},
     {"newfstatat", EIO},
@@ -31,7 +31,6 @@ constexpr std::array<std::pair<std::string_view, int>, 48> kErrors{{
     {"read", EIO},
     {"pread64", EIO},
     {"write", ENOSPC},
-    {"fstat", EIO},
     {"fsync", ENOSPC},
     {"flock", ENOLCK},
     {"fchmod", EIO},

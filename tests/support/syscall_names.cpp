@@ -50,7 +50,7 @@ constexpr Known kKnown[] = {
     {SYS_read, "read", Shape::fd},
     {SYS_pread64, "pread64", Shape::fd},
     {SYS_write, "write", Shape::fd},
-    {SYS_fstat, "fstat", Shape::fd},
+    {SYS_fstat, "newfstatat", Shape::fd},
     {SYS_fsync, "fsync", Shape::fd},
     {SYS_flock, "flock", Shape::fd},
     {SYS_fchmod, "fchmod", Shape::fd},

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <charconv>
 #include <climits>
+#include <filesystem>
 #include <limits>
 #include <memory>
+#include <system_error>
 
 #include "base/shortage.h"
 #include "base/text.h"
@@ -131,9 +133,14 @@ Result<std::string> Procfs::link(pid_t pid, const std::string& entry) const {
 Result<std::string> Procfs::executable(pid_t pid) const {
   auto exe = link(pid, "exe");
   if (!exe && exe.error().code == ENOENT) {
-    // Where the first thread has exited the others know it.
-    for (const int thread : numbers_in(path(pid, "task")).value_or(std::vector<int>())) {
-      if (auto known = link(pid, fmt::format("task/{}/exe", thread))) exe = std::move(known);
+    // Where the first thread has exited the others know it. There may be many.
+    int tries = 8;
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(path(pid, "task"), error), end;
+         !error && at != end && !exe && tries > 0; at.increment(error), --tries) {
+      if (auto known = link(pid, "task/" + at->path().filename().string() + "/exe")) {
+        exe = std::move(known);
+      }
     }
   }
   constexpr std::string_view kDeleted = " (deleted)";

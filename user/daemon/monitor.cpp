@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/shortage.h"
 #include "daemon/version.h"
 #include "sessions/no_pty.h"
 #include "sessions/tty_time.h"
@@ -170,7 +171,6 @@ void Monitor::scan(BootTime now) {
   std::ranges::move(change.ended, std::back_inserter(leaving_));
   watch_again();
   admit(change.started);
-  let_go();
 }
 
 void Monitor::tell_what_is_missing(const std::map<std::string, Error>& from_sessions) {
@@ -288,53 +288,21 @@ void Monitor::dismiss() {
     if (entry == watched_.end()) continue;
     // One of an earlier daemon's that is whole after all.
     if (parts_.table.find(session.id) != nullptr) continue;
+    const InputSeen seen = input_.seen(session);
+    ended_inputs_ += seen.inputs;
+    ended_replies_ += seen.replies;
     Event event = event_about(EventType::session_ended, session, *entry->second.verdict);
     event.idle_seconds.reset();
     parts_.emit(event);
+    // The tty's record may already belong to a newer session on the same tty.
+    const bool reused = std::ranges::any_of(watched_, [&](const auto& other) {
+      if (!session.has_tty() || other.first.tty != session.id.tty) return false;
+      const Session* newer = parts_.table.find(other.first);
+      return newer != nullptr && newer->tty == session.tty;
+    });
+    if (!reused && entry->second.watched) input_.unwatch(session);
     parts_.limits.forget(session);
-    const bool watched = entry->second.watched;
     watched_.erase(entry);
-    if (!watched) continue;
-    if (may_come_back(session)) {
-      put_aside_.push_back(std::move(session));
-    } else {
-      unwatch(session);
-    }
-  }
-}
-
-void Monitor::unwatch(const Session& session) {
-  const InputSeen seen = input_.seen(session);
-  ended_inputs_ += seen.inputs;
-  ended_replies_ += seen.replies;
-  // The tty's record may already belong to a newer session on the same tty.
-  const bool reused = std::ranges::any_of(watched_, [&](const auto& other) {
-    if (!session.has_tty() || other.first.tty != session.id.tty) return false;
-    const Session* newer = parts_.table.find(other.first);
-    return newer != nullptr && newer->tty == session.tty;
-  });
-  if (!reused) input_.unwatch(session);
-}
-
-// A leader can give its tty up and take it again: its clock goes on, where a hook sees what is
-// typed meanwhile. No longer than its host process lives, so that nobody collects records.
-bool Monitor::may_come_back(const Session& session) const {
-  const auto lives = [this](pid_t pid, BootTime start) {
-    const auto stat = parts_.procfs.stat(pid);
-    return stat && stat->start_ticks == start_ticks(start) && !stat->ended();
-  };
-  return session.has_tty() && session.host != 0 && parts_.source.backend() != Backend::sampler &&
-         lives(session.id.leader, session.id.start) && lives(session.host, session.host_start);
-}
-
-void Monitor::let_go() {
-  for (Session& session : std::exchange(put_aside_, {})) {
-    if (parts_.table.find(session.id) != nullptr) continue;  // it is back
-    if (may_come_back(session)) {
-      put_aside_.push_back(std::move(session));
-    } else {
-      unwatch(session);
-    }
   }
 }
 
@@ -439,7 +407,9 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
   const std::vector<std::string>& jobs = entry->second.verdict->jobs;
   if (jobs.empty() || o.job_running) return o;
   if (!session->has_tty()) {
+    const ShortageWatch shortage;
     o.job_running = in(jobs, command_name(parts_.procfs, id.leader));
+    if (shortage.noted() != 0) return std::nullopt;
   } else if (leader != second_look_->end()) {
     const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
     // Unless it is gone, it may be a job.

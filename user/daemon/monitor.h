@@ -78,9 +78,6 @@ class Monitor {
   void admit(const std::vector<SessionId>& started);
   void watch_again();
   void dismiss();
-  void let_go();
-  void unwatch(const Session& session);
-  bool may_come_back(const Session& session) const;
   void judge(const Session& session, Watched& watched, WallTime wall);
   std::optional<Error> judge_all();
   std::optional<BootTime> by_file_time(const Session& session, BootTime before) const;
@@ -94,8 +91,7 @@ class Monitor {
   Parts parts_;
   SessionInput input_;
   std::map<SessionId, Watched> watched_;
-  std::vector<Session> leaving_;    // ended since the last turn, not yet told
-  std::vector<Session> put_aside_;  // watched, though no session now
+  std::vector<Session> leaving_;  // ended since the last turn, not yet told
   BootTime last_scan_{};
   BootTime next_scan_{};
   BootTime eager_until_{};

@@ -9,7 +9,7 @@
 
 namespace idlewarden {
 
-// "127.0.0.1:9477", "[::1]:9477", "localhost:0"; "none" gives nullopt.
+// "127.0.0.1:9477", "[::1]:9477", "127.0.0.1:0"; "none" gives nullopt.
 Result<std::optional<std::string>> parse_listen(const std::string& text);
 
 // Only the placeholders that Messages knows.

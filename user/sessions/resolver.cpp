@@ -52,9 +52,9 @@ Result<Answer> Resolver::if_certain(Result<Answer> answer, const ShortageWatch& 
     answer = fail_errno("the host is short of something", shortage.noted());
   }
   if (!answer && (lingers || !is_gone(answer.error()))) {
-    const std::string kLeadsTo =
+    const std::string leads_to =
         "some sessions are not watched, because it cannot be told whose they are";
-    problems_.try_emplace(kLeadsTo, answer.error().during(kLeadsTo).error());
+    problems_.try_emplace(leads_to, answer.error().during(leads_to).error());
   }
   return answer;
 }
@@ -104,9 +104,9 @@ Resolver::Standing Resolver::complete(pid_t leader, BootTime now, Session& sessi
   const auto account = session.root == "/" ? account_on_host(session.uid, now)
                                            : account_of(Root(session.root), session.uid);
   if (!account) {
-    const std::string kLeadsTo = "some sessions are not watched while their accounts are not known";
+    const std::string leads_to = "some sessions are not watched while their accounts are not known";
     const auto why = fail(fmt::format("NSS has not told yet who uid {} is", session.uid));
-    problems_.try_emplace(kLeadsTo, why.error().during(kLeadsTo).error());
+    problems_.try_emplace(leads_to, why.error().during(leads_to).error());
     return Standing::not_yet;
   }
   take(*account, session);
@@ -215,10 +215,10 @@ Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Ses
   if (!found && !is_refused(found.error())) return std::unexpected(found.error());
   session.address_unknown = !found;
   if (!found) {
-    const std::string kLeadsTo =
+    const std::string leads_to =
         "sessions are shown without their addresses, and those for which an address decides have "
         "no limit";
-    lasting_.try_emplace(kLeadsTo, found.error().during(kLeadsTo).error());
+    lasting_.try_emplace(leads_to, found.error().during(leads_to).error());
   } else if (*found) {
     session.remote = std::move((*found)->remote);
     session.local = std::move((*found)->local);

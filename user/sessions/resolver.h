@@ -32,8 +32,8 @@ class Resolver {
     never,    // an inner terminal, a service, out of scope
   };
   // Fills in `session` but for its times and its foreground program. An error: it could not be told
-  // this time (mostly: the process ended meanwhile; `lingers`: it has been there for a while, so
-  // that is no reason). `leader.tty` must be there.
+  // this time (mostly: the process ended meanwhile; `lingers`: it was so for a while, so that is no
+  // reason). `leader.tty` must be there.
   Result<Standing> resolve(const Leader& leader, BootTime now, bool lingers, Session& session);
 
   // Of a leader without a tty.

@@ -59,6 +59,7 @@ struct Entry {
   bool barred = false;                   // by the class that logind had for it then
   std::optional<BootTime> not_before{};  // logind removed it
   BootTime found{};                      // when it was seen first
+  std::optional<BootTime> unresolved{};  // since when it cannot be told what it is
   bool had_tty = false;                  // is without the one that it had
   // Of an sshd that was started for a connection: who serves the one who has logged in there (0:
   // not known yet), and since when nothing runs on it.
@@ -119,8 +120,9 @@ std::optional<Session> SessionTable::Impl::admit(const Leader& leader, BootTime 
   // A flush empties that buffer too, hence the first condition: it bounds what one could hide.
   entry.untouched = entry.untouched && leader.no_input_yet;
   Session session;
-  const bool lingers = scanned - entry.found >= kSettled;
-  const auto standing = resolver.resolve(leader, scanned, lingers, session);
+  const BootTime since = entry.unresolved.value_or(scanned);
+  const auto standing = resolver.resolve(leader, scanned, scanned - since >= kSettled, session);
+  entry.unresolved = standing ? std::nullopt : std::optional(since);
   if (!standing) return std::nullopt;
   entry.standing = *standing;
   if (*standing != Resolver::Standing::session) return std::nullopt;

@@ -56,9 +56,7 @@ class FakeSource final : public ActivitySource {
     watched.push_back(tty);
     return {};
   }
-  void unwatch(const Tty& tty) noexcept override {
-    if (std::erase(watched, tty) != 0) seen = {};
-  }
+  void unwatch(const Tty& tty) noexcept override { std::erase(watched, tty); }
   InputSeen input(const Tty&) const override { return seen; }
   bool needs_scan(const Tty&) const noexcept override { return false; }
 
@@ -289,30 +287,6 @@ TEST_F(MonitorTest, AnAddressThatIsUsedAgainUnderAnotherNumberIsWatchedAsThatOnl
   tick_at(2);
   ASSERT_EQ(count(EventType::session_ended), 1);
   EXPECT_EQ(source_.watched, std::vector{*source_.leaders[0].tty});
-}
-
-TEST_F(MonitorTest, ALeaderThatTakesItsTtyBackHasTheClockThatItHad) {
-  log_in(from_start_ticks(100), false);
-  const Tty tty = *source_.leaders[0].tty;
-  source_.seen.last_input = kStart - Seconds(4);
-  source_.seen.since = kStart - Seconds(500);
-  tick_at(0);
-  source_.leaders[0].tty.reset();
-  tick_at(2);
-  ASSERT_EQ(count(EventType::session_ended), 1);
-  source_.leaders[0].tty = tty;
-  expect_its_end_between(5.9, 8);
-}
-
-TEST_F(MonitorTest, WhoNeverTakesItsTtyBackIsForgottenWithItsConnection) {
-  log_in(from_start_ticks(100), false);
-  tick_at(0);
-  source_.leaders[0].tty.reset();
-  tick_at(4);
-  EXPECT_EQ(source_.watched.size(), 1U);
-  proc_.end(kHost);
-  tick_at(6);
-  EXPECT_TRUE(source_.watched.empty());
 }
 
 TEST_F(MonitorTest, InputMovesTheDeadline) {
