@@ -114,7 +114,8 @@ bool has_address(Kind kind) {
 // holds only at night is looked at by day, too.
 class Cases {
  public:
-  Cases(LintHost& host, const std::vector<Account>& accounts) : host_(host) {
+  explicit Cases(LintHost& host) : host_(host) {}
+  void add_all(const std::vector<Account>& accounts) {
     for (const Account& account : accounts) {
       for (const Kind kind : kKinds) {
         add(subject_of(host.root, account, kind, host.sshd_file));
@@ -197,7 +198,7 @@ LintHost look_at_host(const Root& root, const LintOptions& options) {
     host.users.push_back({account, shell.name, read_shell(root, account)});
   }
   for (const std::string& path : offered_shells(root)) shell_of(host, anybody(path));
-  Cases(host, accounts);
+  Cases(host).add_all(accounts);
   return host;
 }
 

@@ -95,6 +95,7 @@ struct SessionTable::Impl {
   bool known_to_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool ask_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool logind_ended(Entry& entry, BootTime scanned) const;
+  bool is_over(const Leader& leader, BootTime scanned, Entry& entry) const;
   void follow_foreground(const Leader& leader, Entry& entry) const;
   void rotate(std::map<SessionId, Session>& sessions, BootTime scanned);
   // Whether the leader of this entry, which has no tty, is known with one.
@@ -205,6 +206,17 @@ bool SessionTable::Impl::logind_lets(const Entry& entry, BootTime scanned) const
   return !entry.barred || entry.logind_seen != logind->version();
 }
 
+// Whether what is a session, if it is one, is none any more.
+bool SessionTable::Impl::is_over(const Leader& leader, BootTime scanned, Entry& entry) const {
+  if (entry.session == nullptr) return false;
+  const bool out_of_reach = leader.tty && !keyboard_reaches(procfs, *leader.tty).value_or(false);
+  // A command that its connection has left behind is nobody's.
+  const bool orphaned = !leader.tty && entry.serves == 0 && leader.parent != entry.session->host;
+  if (out_of_reach) entry.standing = Resolver::Standing::not_yet;
+  if (orphaned) entry.standing = Resolver::Standing::never;
+  return out_of_reach || orphaned || logind_ended(entry, scanned);
+}
+
 bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {
   if (logind == nullptr || !entry.clues || entry.logind_seen == logind->version()) return false;
   if (ask_logind(*entry.session, entry, scanned)) return false;
@@ -283,7 +295,6 @@ std::optional<std::vector<std::string>> SessionTable::groups_of(const Session& s
 }
 
 SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, BootTime scanned) {
-  using Standing = Resolver::Standing;
   Impl& table = *impl_;
   Change change;
   const auto leave = [&](Entry& entry) {
@@ -312,20 +323,9 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
       entry.had_tty = !leader.tty && table.had_tty(known);
     }
     // Who leaves is not back before the next scan.
-    const bool has_left = entry.session != nullptr && leader.tty &&
-                          !keyboard_reaches(table.procfs, *leader.tty).value_or(false);
-    if (has_left) {
-      leave(entry);
-      entry.standing = Standing::not_yet;
-    }
-    if (entry.session != nullptr && table.logind_ended(entry, scanned)) leave(entry);
-    // A command that its connection has left behind is nobody's session any more.
-    if (entry.session != nullptr && !leader.tty && entry.serves == 0 &&
-        leader.parent != entry.session->host) {
-      leave(entry);
-      entry.standing = Standing::never;
-    }
-    if (!has_left && entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
+    const bool over = table.is_over(leader, scanned, entry);
+    if (over) leave(entry);
+    if (!over && entry.session == nullptr && table.may_be_admitted(entry, scanned)) {
       auto session = leader.tty ? table.admit(leader, scanned, entry)
                                 : table.admit_no_pty(leader, scanned, entry);
       if (session) enter(entry, std::move(*session));
