@@ -27,12 +27,12 @@ constexpr Seconds kHostPatience{1};
 
 Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at)
     : grip_(std::move(grip)),
-      plan_(plan),
-      leader_{0, hung_up_at + plan.grace},
-      survivors_due_(plan.kill_survivors),
-      ended_unseen_(plan.resumed && !grip_->alive().leader),
+      plan_(std::move(plan)),
+      leader_{0, hung_up_at + plan_.grace},
+      survivors_due_(plan_.kill_survivors),
+      ended_unseen_(plan_.resumed && !grip_->alive().leader),
       looked_at_(hung_up_at),
-      steps_(plan.resumed ? "hang-up before the daemon was restarted" : "hang-up") {}
+      steps_(plan_.resumed ? "hang-up before the daemon was restarted" : "hang-up") {}
 
 Ending::Progress Ending::advance(BootTime now, Shared shared) {
   looked_at_ = now;

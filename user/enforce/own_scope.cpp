@@ -24,7 +24,7 @@ constexpr const char* kMounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 Result<std::string> scope_path(const std::string& proc_cgroup) {
   for (const std::string& line : split(proc_cgroup, '\n')) {
     if (!line.starts_with("0::/")) continue;
-    const std::string path = line.substr(3);
+    std::string path = line.substr(3);
     const auto name = std::string_view(path).substr(path.rfind('/') + 1);
     if (name.starts_with("session-") && name.ends_with(".scope") && !path.contains("/../")) {
       return path;

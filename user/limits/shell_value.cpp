@@ -17,7 +17,10 @@ const Variable& ambient() {
   static const Variable* const variable = [] {
     Value outside = Value::unknown();
     outside.inherited = true;
-    return new Variable{.values = {Value{}, std::move(outside)}, .exported = Tri::unknown};
+    return new Variable{.values = {Value{}, std::move(outside)},
+                        .readonly = Tri::no,
+                        .exported = Tri::unknown,
+                        .integer = false};
   }();
   return *variable;
 }

@@ -115,7 +115,8 @@ void weigh_rivals_of_client_alive(const SshdWalk& walk, Seconds floor, LimitSour
           client_alive_product(value_of(i, 0), value_of(c, kDefaultCountMax));
       const bool is_limit = product != 0 && product >= floor.count();
       if ((is_limit || source.limit < floor) && product <= source.limit->count()) continue;
-      return leave_undecided(source, i != interval ? *i : *c);
+      const SshdVisit* const rival = i != interval ? i : c;
+      if (rival != nullptr) return leave_undecided(source, *rival);
     }
   }
 }

@@ -172,7 +172,8 @@ class Child {
     const ssize_t n = output_ ? ::read(output_.get(), buffer, sizeof buffer) : 0;
     if (n <= 0) return;
     kept_.append(buffer, static_cast<std::size_t>(n));
-    if ((read_ += static_cast<std::size_t>(n)) > kOutputRead) output_.reset();
+    read_ += static_cast<std::size_t>(n);
+    if (read_ > kOutputRead) output_.reset();
     if (kept_.size() > kOutputKept) kept_.erase(0, kept_.size() - kOutputKept);
   }
 

@@ -13,7 +13,7 @@ namespace idlewarden {
 
 // Only of a literal: whatever is not known when this is compiled does not compile.
 struct Markup {
-  consteval Markup(const char* literal) : text(literal) {}
+  consteval explicit(false) Markup(const char* literal) : text(literal) {}
   std::string_view text;
 };
 
