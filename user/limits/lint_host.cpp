@@ -118,7 +118,7 @@ class Cases {
   void add_all(const std::vector<Account>& accounts) {
     for (const Account& account : accounts) {
       for (const Kind kind : kKinds) {
-        add(subject_of(host.root, account, kind, host.sshd_file));
+        add(subject_of(host_.root, account, kind, host_.sshd_file));
       }
     }
   }
