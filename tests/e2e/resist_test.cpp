@@ -216,16 +216,13 @@ TEST_P(Resist, TwoHundredAtOnce) {
     }
   }
   for (const auto& other : others) ASSERT_TRUE(other->wait_for(kPrompt, 90s)) << other->output();
-  const auto until = std::chrono::steady_clock::now() + 30s;
+  const auto until = std::chrono::steady_clock::now() + patience(30s);
   while (monitor.events("session_started").size() < kAll) {
     ASSERT_LT(std::chrono::steady_clock::now(), until) << monitor.events("session_started").size();
     std::this_thread::sleep_for(100ms);
   }
   const auto wait_for = [&](const std::string& type, std::size_t count) {
-    const auto patience = std::chrono::steady_clock::now() + 20s;
-    while (monitor.events(type).size() < count && std::chrono::steady_clock::now() < patience) {
-      std::this_thread::sleep_for(50ms);
-    }
+    wait_until([&] { return monitor.events(type).size() >= count; }, patience(20s));
     return monitor.events(type).size();
   };
   std::this_thread::sleep_for(4s);
