@@ -71,9 +71,10 @@ int TopFeed::fd() const noexcept {
 }
 
 std::optional<Result<SessionsView>> TopFeed::take() {
-  const std::lock_guard lock(shared_->mutex);
+  // First, so that an answer that comes meanwhile is told again.
   std::uint64_t count = 0;
   static_cast<void>(!::read(shared_->ready.get(), &count, sizeof count));
+  const std::lock_guard lock(shared_->mutex);
   return std::exchange(shared_->answer, std::nullopt);
 }
 

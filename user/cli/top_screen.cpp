@@ -9,6 +9,7 @@
 #include <wchar.h>
 #undef lines  // a macro of term.h
 
+#include <cstdint>
 #include <cstdlib>
 
 #include "base/text.h"
@@ -87,7 +88,7 @@ bool TopScreen::possible() {
   int status = 0;
   if (::setupterm(nullptr, STDOUT_FILENO, &status) != OK) return false;
   const char* cup = ::tigetstr("cup");
-  const bool has_cup = cup != nullptr && cup != reinterpret_cast<const char*>(-1);
+  const bool has_cup = cup != nullptr && reinterpret_cast<std::intptr_t>(cup) != -1;
   ::del_curterm(::cur_term);
   return has_cup;
 }

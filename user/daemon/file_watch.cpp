@@ -51,10 +51,11 @@ std::string entries_of(const std::string& folder) {
     if (names.size() == FileWatch::kMaxEntries) break;
   }
   std::ranges::sort(names);
+  const int fd = ::dirfd(dir.get());
   std::string out;
   for (const std::string& name : names) {
     struct stat st {};
-    const bool there = ::fstatat(::dirfd(dir.get()), name.c_str(), &st, 0) == 0;
+    const bool there = fd >= 0 && ::fstatat(fd, name.c_str(), &st, 0) == 0;
     // A folder's own times move with what is not looked at.
     const bool file = there && !S_ISDIR(st.st_mode);
     out += name + "/" + (file ? print_of(file_stamp(st)) : "") + "\n";

@@ -132,7 +132,7 @@ void Loop::arm(BootTime when) {
   sd_event_source_set_enabled(timer_.source.get(), SD_EVENT_ONESHOT);
 }
 
-void Loop::watch_once(const std::vector<int>& fds, std::function<void()> handler) {
+void Loop::watch_once(const std::vector<int>& fds, const std::function<void()>& handler) {
   once_.clear();
   for (const int fd : fds) {
     auto entry = std::make_unique<Handler>();

@@ -34,7 +34,7 @@ class Loop {
   Result<void> on_readable(int fd, std::function<void()> handler);
   // Calls the handler once any of these (pidfds) becomes readable; replaces the last set. The
   // descriptors are duplicated, so the caller may close its own.
-  void watch_once(const std::vector<int>& fds, std::function<void()> handler);
+  void watch_once(const std::vector<int>& fds, const std::function<void()>& handler);
   // Any thread: runs `work` on the loop's thread, soon. False once the loop has ended.
   bool call(std::function<void()> work);
 

@@ -66,10 +66,10 @@ EventType event_type(Happened happened) {
 }  // namespace
 
 Monitor::Monitor(Parts parts) : parts_(std::move(parts)), input_(parts_.source, parts_.meter) {
-  const std::vector<double> kShort{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5};
+  const std::vector<double> short_times{0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5};
   counters_.lateness = Histogram({0.01, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 15});
-  counters_.scan_seconds = Histogram(kShort);
-  counters_.decision_seconds = Histogram(kShort);
+  counters_.scan_seconds = Histogram(short_times);
+  counters_.decision_seconds = Histogram(short_times);
   counters_.last_reload_ok = parts_.clock.wall();
 }
 

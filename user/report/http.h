@@ -80,7 +80,7 @@ class OneRequest final : public httplib::Stream {
 class Http final : public httplib::Server {
  public:
   Http() {
-    set_exception_handler([](const auto&, httplib::Response& response, std::exception_ptr) {
+    set_exception_handler([](const auto&, httplib::Response& response, const std::exception_ptr&) {
       response.status = 500;
     });
     svr_sock_ = 0;  // anything but INVALID_SOCKET: not shutting down
@@ -94,6 +94,7 @@ class Http final : public httplib::Server {
       process_request(stream, true, closed, [](httplib::Request& r) { r.ranges.clear(); });
     } catch (...) {
       // Out of memory, at worst: the client sees its connection closed, the daemon lives on.
+      return;
     }
   }
 

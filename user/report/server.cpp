@@ -286,7 +286,8 @@ Result<std::unique_ptr<Server>> start(Result<Listener> listener, std::unique_ptr
 
 }  // namespace
 
-Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, SnapshotProvider provider,
+Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener,
+                                              const SnapshotProvider& provider,
                                               Reporter& reporter) {
   auto http = std::make_unique<Http>();
   add_common(*http, provider, [](const Snapshot& s, const httplib::Request& request) {
@@ -296,13 +297,15 @@ Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, Snapsho
   return start(std::move(listener), std::move(http));
 }
 
-Result<std::unique_ptr<Server>> serve_metrics(const std::string& address, SnapshotProvider provider,
+Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
+                                              const SnapshotProvider& provider,
                                               Reporter& reporter) {
-  return serve_metrics(listen_tcp(address), std::move(provider), reporter);
+  return serve_metrics(listen_tcp(address), provider, reporter);
 }
 
-Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
-                                           Reporter& reporter, IdleGapsProvider gaps) {
+Result<std::unique_ptr<Server>> serve_unix(const std::string& path,
+                                           const SnapshotProvider& provider, Reporter& reporter,
+                                           const IdleGapsProvider& gaps) {
   auto http = std::make_unique<Http>();
   // It is root's.
   add_common(*http, provider, [](const Snapshot&, const httplib::Request&) { return true; });

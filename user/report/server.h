@@ -35,10 +35,10 @@ class Server {
 // /metrics the series per session. A client that sends nothing is dropped after 1 s and cannot keep
 // others waiting; at most 32 connections at a time. An address is listened on as listen_tcp() does.
 // `reporter` outlives the server.
-Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener, SnapshotProvider provider,
-                                              Reporter& reporter);
-Result<std::unique_ptr<Server>> serve_metrics(const std::string& address, SnapshotProvider provider,
-                                              Reporter& reporter);
+Result<std::unique_ptr<Server>> serve_metrics(Result<Listener> listener,
+                                              const SnapshotProvider& provider, Reporter& reporter);
+Result<std::unique_ptr<Server>> serve_metrics(const std::string& address,
+                                              const SnapshotProvider& provider, Reporter& reporter);
 
 // GET /v1/sessions, /v1/sessions.txt (?width=COLUMNS&charset=ascii: the table for people),
 // /v1/sessions/ID (one of them and why its limit is what it is; ID as find_session() takes it, 404
@@ -48,7 +48,8 @@ Result<std::unique_ptr<Server>> serve_metrics(const std::string& address, Snapsh
 // (?limits=5m,10m: what these limits would have done; ?users=10: how many users to name), /metrics,
 // /healthz. The socket's mode is 0600, its folder is made 0755 if missing; a stale socket is
 // replaced, a live one is an error. `reporter` outlives the server.
-Result<std::unique_ptr<Server>> serve_unix(const std::string& path, SnapshotProvider provider,
-                                           Reporter& reporter, IdleGapsProvider gaps);
+Result<std::unique_ptr<Server>> serve_unix(const std::string& path,
+                                           const SnapshotProvider& provider, Reporter& reporter,
+                                           const IdleGapsProvider& gaps);
 
 }  // namespace idlewarden

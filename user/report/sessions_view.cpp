@@ -27,7 +27,7 @@ std::string text_of(const Json& object, const char* name, std::size_t limit = kN
 }
 
 // Containers number their terminals as the host does.
-std::string place(std::string tty, const std::string& container) {
+std::string place(const std::string& tty, const std::string& container) {
   return container.empty() ? tty : tty + " in " + container;
 }
 
