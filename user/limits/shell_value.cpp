@@ -17,10 +17,10 @@ const Variable& ambient() {
   static const Variable* const variable = [] {
     Value outside = Value::unknown();
     outside.inherited = true;
-    return new Variable{.values = {Value{}, std::move(outside)},
-                        .readonly = Tri::no,
-                        .exported = Tri::unknown,
-                        .integer = false};
+    auto* made = new Variable;
+    made->values.push_back(std::move(outside));
+    made->exported = Tri::unknown;
+    return made;
   }();
   return *variable;
 }
