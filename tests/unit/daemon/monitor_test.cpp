@@ -149,9 +149,6 @@ class MonitorTest : public testing::Test {
     const std::string file = files_.file(
         "policy.toml",
         head + "messages = { end = \"\" }\n[[rule]]\nname = \"all\"\nlimit = \"" + limit + "\"\n");
-    use(file);
-  }
-  void use(const std::string& file) {
     if (limits_) return;
     auto loaded = Limits::load(Root(), file);
     ASSERT_TRUE(loaded) << loaded.error().text();
