@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/procfs.h"
 #include "e2e/watched.h"
 
 namespace idlewarden::test {
@@ -84,7 +85,7 @@ TEST_P(Doors, Mosh) {
   ASSERT_FALSE(ended.is_null()) << monitor.log();
   EXPECT_GE(ended["idle_seconds"].get<double>(), seconds(limit_));
   EXPECT_LE(ended["lateness_seconds"].get<double>(), seconds(lateness_allowed()));
-  EXPECT_FALSE(is_alive(session["leader_pid"].get<pid_t>()));
+  EXPECT_FALSE(Procfs().lives(session["leader_pid"].get<pid_t>()));
   EXPECT_EQ(monitor.events("session_started").size(), 2U);
   ::kill(mosh.pid, SIGKILL);  // it would wait for its client
 }

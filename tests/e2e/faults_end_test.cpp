@@ -16,11 +16,6 @@ constexpr auto kGrace = 1s;
 constexpr const char* kBegins = "openat /proc/self/fd/N";
 constexpr const char* kWarned = "write /dev/pts/N";
 
-bool lives(pid_t pid) {
-  const auto stat = Procfs().stat(pid);
-  return stat && !stat->ended();
-}
-
 // A host with somebody who types, somebody whose shell neither hears nor obeys, and a daemon.
 class Host {
  public:
@@ -118,7 +113,7 @@ class FaultsWhileItEnds : public testing::TestWithParam<int> {
     EXPECT_TRUE(host.busy_is_there()) << what << monitor.log();
     for (const auto& event : monitor.events("terminated")) EXPECT_NE(event["user"], "iwbusy");
     if (told.is_null() && one.kind == "write TMP/events") {
-      EXPECT_FALSE(lives(host.leader)) << what << monitor.log();
+      EXPECT_FALSE(Procfs().lives(host.leader)) << what << monitor.log();
       return;
     }
     ASSERT_FALSE(told.is_null()) << what << monitor.log();
@@ -126,7 +121,7 @@ class FaultsWhileItEnds : public testing::TestWithParam<int> {
     EXPECT_LE(monitor.events("terminated").size(), 1U) << what << monitor.log();
     EXPECT_LE(monitor.events("terminate_failed").size(), 1U) << what << monitor.log();
     if (told["event"] == "terminated") {
-      EXPECT_FALSE(lives(host.leader)) << what << monitor.log();
+      EXPECT_FALSE(Procfs().lives(host.leader)) << what << monitor.log();
     } else {
       EXPECT_NE(told["detail"], nullptr) << what << told.dump();
     }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <regex>
 
+#include "base/procfs.h"
 #include "e2e/watched.h"
 
 namespace idlewarden::test {
@@ -128,11 +129,11 @@ TEST_P(Inner, TerminalsBelongToTheLoginThatShowsThem) {
   for (const Person& person : people) {
     // The hang-up is handed on: from the login's shell to sudo, from there to its shell.
     const auto until = std::chrono::steady_clock::now() + patience(10s);
-    while (person.program->outlives == false && is_alive(person.inner_shell) &&
+    while (person.program->outlives == false && Procfs().lives(person.inner_shell) &&
            std::chrono::steady_clock::now() < until) {
       std::this_thread::sleep_for(50ms);
     }
-    const bool alive = is_alive(person.inner_shell);
+    const bool alive = Procfs().lives(person.inner_shell);
     EXPECT_EQ(alive, person.program->outlives.value_or(alive)) << person.program->command;
     if (alive) ::kill(person.inner_shell, SIGKILL);
   }
@@ -170,9 +171,9 @@ TEST_P(Inner, TwoPeopleAtOneTmuxAreTwoSessions) {
   EXPECT_EQ(left[0]["user"], account.name);
   // It lives on without anybody, too.
   EXPECT_TRUE(typing.terminal().ends_within(ended_within() + 5s)) << monitor.log();
-  EXPECT_TRUE(is_alive(inner_shell));
+  EXPECT_TRUE(Procfs().lives(inner_shell));
   EXPECT_EQ(monitor.events("session_started").size(), 2U) << monitor.log();
-  if (is_alive(inner_shell)) ::kill(inner_shell, SIGKILL);
+  if (Procfs().lives(inner_shell)) ::kill(inner_shell, SIGKILL);
 }
 
 }  // namespace

@@ -6,15 +6,9 @@
 #include <sstream>
 #include <string>
 
-#include "base/procfs.h"
 #include "e2e/e2e.h"
 
 namespace idlewarden::test {
-
-inline bool lives(pid_t pid) {
-  const auto stat = Procfs().stat(pid);
-  return stat && !stat->ended();
-}
 
 // Whether the end of that leader's session stands in the book.
 inline bool is_owed(const MonitorProcess& monitor, pid_t leader) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/procfs.h"
 #include "e2e/killed.h"
 
 namespace idlewarden::test {
@@ -132,7 +133,7 @@ TEST_P(KilledAt, TheNextOneEndsItAndReportsItOnce) {
   wait_for_the_kill();
   monitor.restart();
 
-  EXPECT_TRUE(wait_until([&] { return !lives(leader); },
+  EXPECT_TRUE(wait_until([&] { return !Procfs().lives(leader); },
                          kLimit + 2 * kGrace + 2 * lateness_allowed() + 10s))
       << monitor.log();
   EXPECT_FALSE(monitor.wait_event("terminated", 10s).is_null()) << monitor.log();
@@ -164,7 +165,7 @@ TEST_P(KilledBeforeTheHangUp, WhoTypesMeanwhileIsSpared) {
   monitor.restart();
   EXPECT_TRUE(wait_until([&] { return !owed(); }, 5s));
   std::this_thread::sleep_until(typed + kLimit - 1s);
-  EXPECT_TRUE(lives(leader)) << monitor.log();
+  EXPECT_TRUE(Procfs().lives(leader)) << monitor.log();
   EXPECT_TRUE(monitor.events("terminated").empty()) << monitor.log();
 
   EXPECT_FALSE(monitor.wait_event("terminated", kLimit + lateness_allowed() + 10s).is_null())

@@ -44,7 +44,7 @@ class Killed : public Scaled {
     ASSERT_TRUE(wait_until(predicate, kLimit + kGrace + lateness_allowed() + 5s)) << monitor.log();
     monitor.kill();
     ASSERT_TRUE(owed());
-    ASSERT_TRUE(lives(leader));
+    ASSERT_TRUE(Procfs().lives(leader));
     ASSERT_TRUE(monitor.events("terminated").empty());
   }
   void expect_it_told_once() {
@@ -72,8 +72,8 @@ TEST_P(Killed, OnceItsEndIsWritten) {
   resist();
   kill_when([&] { return owed(); });
   monitor.restart();
-  EXPECT_TRUE(
-      wait_until([&] { return !lives(leader); }, kLimit + 2 * kGrace + 2 * lateness_allowed()))
+  EXPECT_TRUE(wait_until([&] { return !Procfs().lives(leader); },
+                         kLimit + 2 * kGrace + 2 * lateness_allowed()))
       << monitor.log();
   expect_it_told_once();
 }
@@ -82,7 +82,7 @@ TEST_P(Killed, AfterTheHangUp) {
   resist();
   kill_when([&] { return hung_up(); });
   monitor.restart();
-  EXPECT_TRUE(wait_until([&] { return !lives(leader); }, 2 * kGrace + lateness_allowed()))
+  EXPECT_TRUE(wait_until([&] { return !Procfs().lives(leader); }, 2 * kGrace + lateness_allowed()))
       << monitor.log();
   expect_it_told_once();
 }
@@ -91,7 +91,7 @@ TEST_P(Killed, AfterTheSigterm) {
   resist();
   kill_when([&] { return told_to_end(); });
   monitor.restart();
-  EXPECT_TRUE(wait_until([&] { return !lives(leader); }, 2 * kGrace + lateness_allowed()))
+  EXPECT_TRUE(wait_until([&] { return !Procfs().lives(leader); }, 2 * kGrace + lateness_allowed()))
       << monitor.log();
   expect_it_told_once();
 }
@@ -100,7 +100,7 @@ TEST_P(Killed, AndTheLeaderEndsMeanwhile) {
   resist();
   kill_when([&] { return hung_up(); });
   ASSERT_EQ(::kill(leader, SIGKILL), 0);
-  ASSERT_TRUE(wait_until([&] { return !lives(leader); }, 5s));
+  ASSERT_TRUE(wait_until([&] { return !Procfs().lives(leader); }, 5s));
   monitor.restart();
   const auto told = monitor.wait_event("terminated", 5s);
   ASSERT_FALSE(told.is_null()) << monitor.log();
@@ -117,7 +117,7 @@ TEST_P(Killed, AndStartedAgainInAuditMode) {
   ASSERT_FALSE(told.is_null()) << monitor.log();
   EXPECT_TRUE(wait_until([&] { return !owed(); }, 2s));
   std::this_thread::sleep_for(2 * kGrace + 1s);
-  EXPECT_TRUE(lives(leader));
+  EXPECT_TRUE(Procfs().lives(leader));
   EXPECT_FALSE(told_to_end());
   EXPECT_TRUE(monitor.events("terminated").empty());
   EXPECT_EQ(monitor.events("terminate_failed").size(), 1U);

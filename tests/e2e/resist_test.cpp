@@ -64,14 +64,10 @@ class Resist : public Scaled {
     EXPECT_GE(told["idle_seconds"].get<double>(), seconds(kLimit)) << told;
     EXPECT_LE(told["lateness_seconds"].get<double>(), seconds(graces * kGrace + lateness_allowed()))
         << told;
-    EXPECT_FALSE(lives(r.leader)) << told;
+    EXPECT_FALSE(Procfs().lives(r.leader)) << told;
     return told;
   }
   static std::string steps(const Json& told) { return told["detail"].get<std::string>(); }
-  static bool lives(pid_t pid) {
-    const auto stat = Procfs().stat(pid);
-    return stat && !stat->ended();
-  }
 };
 // How the input is seen makes no difference to this.
 INSTANTIATE_TEST_SUITE_P(Backends, Resist, testing::Values(backends().front()), backend_name);
@@ -102,9 +98,9 @@ TEST_P(Resist, WhatIsPutAsideLivesOn) {
       said_pid(r, "setsid", "setsid sh -c 'echo setsid=$$; exec sleep 120 >/dev/null 2>&1' &");
   const pid_t plain = said_pid(r, "plain", "sleep 120 & echo plain=$!;");
   EXPECT_EQ(steps(end_of(monitor, r, 0)), "hang-up");
-  EXPECT_TRUE(lives(nohup));
-  EXPECT_TRUE(lives(setsid));
-  EXPECT_FALSE(lives(plain));
+  EXPECT_TRUE(Procfs().lives(nohup));
+  EXPECT_TRUE(Procfs().lives(setsid));
+  EXPECT_FALSE(Procfs().lives(plain));
   for (const pid_t pid : {nohup, setsid}) ::kill(pid, SIGKILL);
 }
 
@@ -145,7 +141,7 @@ TEST_P(Resist, ALeaderWhoseFirstThreadHasExited) {
         return stat && stat->state == 'Z';
       },
       10s));
-  EXPECT_TRUE(lives(r.leader));
+  EXPECT_TRUE(Procfs().lives(r.leader));
   EXPECT_EQ(steps(end_of(monitor, r, 0)), "hang-up");
 }
 
@@ -179,7 +175,7 @@ TEST_P(Resist, WhatCannotBeEndedIsToldAndItsEndStillSeen) {
   const auto failed = monitor.wait_event("terminate_failed", kLimit + 3 * kGrace + 20s);
   ASSERT_FALSE(failed.is_null()) << monitor.log();
   EXPECT_NE(steps(failed).find("is still there 2 s after SIGKILL"), std::string::npos) << failed;
-  EXPECT_TRUE(lives(r.leader));
+  EXPECT_TRUE(Procfs().lives(r.leader));
   EXPECT_EQ(monitor.sessions()["sessions"].size(), 0U);
   silent.reset();
   const auto ended = monitor.wait_event("terminated", 10s);

@@ -7,7 +7,6 @@
 #include <optional>
 #include <string>
 
-#include "base/procfs.h"
 #include "e2e/e2e.h"
 #include "support/doors.h"
 
@@ -95,12 +94,6 @@ class AnyDoor : public testing::TestWithParam<std::string> {
 
   const std::chrono::seconds limit_;
 };
-
-// Not a zombie: some hosts never reap their shell.
-inline bool is_alive(pid_t pid) {
-  const auto stat = Procfs().stat(pid);
-  return stat && !stat->ended();
-}
 
 // The prompt of a shell, or what was there instead.
 inline void expect_prompt(const PtyProcess& terminal) {

@@ -116,6 +116,16 @@ Result<ProcStat> Procfs::stat(pid_t pid) const {
   return s;
 }
 
+bool Procfs::lives(pid_t pid) const {
+  const auto s = stat(pid);
+  return s && !s->ended();
+}
+
+bool Procfs::lives(pid_t pid, std::uint64_t start_ticks) const {
+  const auto s = stat(pid);
+  return s && s->start_ticks == start_ticks && !s->ended();
+}
+
 Result<std::string> Procfs::comm(pid_t pid) const {
   auto text = slurp(path(pid, "comm"));
   if (text && text->ends_with('\n')) text->pop_back();

@@ -50,6 +50,10 @@ class Procfs {
   // A file of no process: "tty/drivers".
   Result<std::string> read(const std::string& entry) const;
   Result<ProcStat> stat(pid_t pid) const;
+  // Whether the process can be looked at and has not ended; the second: and is the one that started
+  // then, not another with its pid.
+  bool lives(pid_t pid) const;
+  bool lives(pid_t pid, std::uint64_t start_ticks) const;
   // The process's name, raw: at most 15 bytes, whatever the process or the kernel put there.
   Result<std::string> comm(pid_t pid) const;
   // The path of the executable, without the " (deleted)" that an upgrade leaves behind.

@@ -13,8 +13,7 @@ constexpr std::size_t kMost = 1000;
 }  // namespace
 
 bool ProcessTree::alive(const Member& member) const {
-  const auto stat = procfs_.stat(member.pid);
-  return stat && stat->start_ticks == member.start_ticks && !stat->ended();
+  return procfs_.lives(member.pid, member.start_ticks);
 }
 
 bool ProcessTree::any_alive() const {

@@ -17,9 +17,8 @@ constexpr std::array<std::string_view, 4> kNobodysLogin{"greeter", "lock-screen"
 constexpr std::size_t kMostAncestors = 64;
 
 bool runs(const Procfs& procfs, const LogindSession& session) {
-  if (session.leader_start_ticks == 0) return false;
-  const auto stat = procfs.stat(session.leader);
-  return stat && stat->start_ticks == session.leader_start_ticks && !stat->ended();
+  return session.leader_start_ticks != 0 &&
+         procfs.lives(session.leader, session.leader_start_ticks);
 }
 
 }  // namespace

@@ -110,8 +110,7 @@ std::string command_name(const Procfs& procfs, pid_t leader) {
 bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Session& session) {
   const SessionId& id = session.id;
   if (!session.has_tty() && session.host == id.leader) {
-    const auto stat = procfs.stat(session.host);
-    return stat && stat->start_ticks == start_ticks(session.host_start) && !stat->ended() &&
+    return procfs.lives(session.host, start_ticks(session.host_start)) &&
            std::ranges::find(leaders, session.host, &Leader::parent) == leaders.end();
   }
   return std::ranges::any_of(leaders, [&](const Leader& leader) {

@@ -62,6 +62,10 @@ TEST_F(Made, WhatHasEnded) {
     const auto s = proc.stat(7);
     ASSERT_TRUE(s) << s.error().text();
     EXPECT_EQ(s->ended(), one.ended) << one.state << one.threads;
+    EXPECT_EQ(proc.lives(7), !one.ended) << one.state << one.threads;
+    EXPECT_EQ(proc.lives(7, 123), !one.ended) << one.state << one.threads;
+    EXPECT_FALSE(proc.lives(7, 124)) << "another with its pid";
+    EXPECT_FALSE(proc.lives(8)) << "there is none";
   }
 }
 

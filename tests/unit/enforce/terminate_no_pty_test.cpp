@@ -38,11 +38,6 @@ bool within(milliseconds time, const std::function<bool()>& happened) {
   return true;
 }
 
-bool alive(pid_t pid) {
-  const auto stat = Procfs().stat(pid);
-  return stat && !stat->ended();
-}
-
 // `script` in a sh that leads a session without a tty. It has started when it has written all of
 // `names`, each with a pid, to $OUT.
 class Command {
@@ -143,13 +138,13 @@ TEST(TerminateNoPty, ACommandIsToldToHangUp) {
   ASSERT_TRUE(grip);
   EXPECT_TRUE(grip->alive().leader);
   EXPECT_FALSE(grip->say("x"));
-  EXPECT_TRUE(alive(command.pid)) << "nothing is done to it before the first step";
+  EXPECT_TRUE(Procfs().lives(command.pid)) << "nothing is done to it before the first step";
   EXPECT_TRUE(grip->hang_up());
   EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
-  EXPECT_FALSE(alive(command.pids.at("child")));
-  EXPECT_FALSE(alive(command.pids.at("grandchild")));
-  EXPECT_TRUE(alive(command.pids.at("nohup")));
-  EXPECT_TRUE(alive(command.pids.at("away")));
+  EXPECT_FALSE(Procfs().lives(command.pids.at("child")));
+  EXPECT_FALSE(Procfs().lives(command.pids.at("grandchild")));
+  EXPECT_TRUE(Procfs().lives(command.pids.at("nohup")));
+  EXPECT_TRUE(Procfs().lives(command.pids.at("away")));
 }
 
 TEST(TerminateNoPty, AStubbornOneNeedsAllSteps) {
@@ -165,7 +160,7 @@ TEST(TerminateNoPty, AStubbornOneNeedsAllSteps) {
   EXPECT_TRUE(grip->alive().leader);
   EXPECT_TRUE(grip->signal_leader(SIGKILL));
   EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
-  EXPECT_TRUE(alive(command.pids.at("child"))) << "it ignores SIGHUP, as under nohup";
+  EXPECT_TRUE(Procfs().lives(command.pids.at("child"))) << "it ignores SIGHUP, as under nohup";
 }
 
 TEST(TerminateNoPty, WhatOutlivesItsLeaderIsOfTheSession) {
@@ -176,12 +171,12 @@ TEST(TerminateNoPty, WhatOutlivesItsLeaderIsOfTheSession) {
   const auto grip = seize(command.session);
   ASSERT_TRUE(grip);
   EXPECT_TRUE(grip->hang_up());
-  EXPECT_TRUE(within(kPatience, [&] { return !alive(command.pid); }));
+  EXPECT_TRUE(within(kPatience, [&] { return !Procfs().lives(command.pid); }));
   EXPECT_TRUE(grip->alive().leader) << "a part of it takes SIGHUP for something else";
   EXPECT_EQ(grip->leader_fd(), -1) << "it would be readable for as long as that part lives";
   EXPECT_TRUE(grip->signal_leader(SIGTERM));
   EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
-  EXPECT_FALSE(alive(command.pids.at("child")));
+  EXPECT_FALSE(Procfs().lives(command.pids.at("child")));
 }
 
 TEST(TerminateNoPty, AStoppedOneIsWokenUp) {
@@ -212,7 +207,7 @@ TEST(TerminateNoPty, AConnectionThatServesSomethingIsNotSeized) {
   bare.host = bare.id.leader;
   bare.host_start = bare.id.start;
   EXPECT_EQ(refused(bare), ESRCH);
-  EXPECT_TRUE(alive(command.pid));
+  EXPECT_TRUE(Procfs().lives(command.pid));
 }
 
 TEST(TerminateNoPty, ABareConnectionIsToldToEnd) {
@@ -248,7 +243,7 @@ TEST(TerminateNoPty, AHostProcessIsLeftAloneWhileItServesAnother) {
   ::kill(host.pids.at("other"), SIGKILL);
   EXPECT_TRUE(within(kPatience, [&] { return grip->alive().host_stuck; }));
   EXPECT_TRUE(grip->signal_host(SIGKILL));
-  EXPECT_TRUE(within(kPatience, [&] { return !alive(host.pid); }));
+  EXPECT_TRUE(within(kPatience, [&] { return !Procfs().lives(host.pid); }));
 }
 
 }  // namespace

@@ -63,10 +63,6 @@ class Hook : public ::testing::Test {
     }
     return true;
   }
-  static bool lives(pid_t pid) {
-    const auto stat = Procfs().stat(pid);
-    return stat && !stat->ended();
-  }
 
   const test::TempDir dir_;
 };
@@ -187,7 +183,7 @@ TEST_F(Hook, ThatHangsIsKilledWithItsChildren) {
   pid_t outer = 0;
   std::istringstream(content("pids")) >> inner >> outer;
   ASSERT_GT(inner, 0);
-  EXPECT_TRUE(within(10s, [&] { return !lives(inner) && !lives(outer); }));
+  EXPECT_TRUE(within(10s, [&] { return !Procfs().lives(inner) && !Procfs().lives(outer); }));
 }
 
 TEST_F(Hook, LeavesNobodyBehindInItsGroup) {
@@ -197,7 +193,7 @@ TEST_F(Hook, LeavesNobodyBehindInItsGroup) {
   pid_t left = 0;
   std::istringstream(content("pid")) >> left;
   ASSERT_GT(left, 0);
-  EXPECT_TRUE(within(10s, [&] { return !lives(left); }));
+  EXPECT_TRUE(within(10s, [&] { return !Procfs().lives(left); }));
 }
 
 TEST_F(Hook, ThatPrintsWithoutEndIsCutOff) {
