@@ -4,27 +4,87 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
+#include <sys/vfs.h>
 
+#include <deque>
 #include <filesystem>
+#include <string_view>
 
 #include "base/shortage.h"
+#include "base/text.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
 
-// openat2(2) has no glibc wrapper in Debian 12.
+bool may(uid_t viewer, const struct stat& st, mode_t users, mode_t others) {
+  return viewer == 0 || (st.st_mode & (st.st_uid == viewer ? users : others)) != 0;
+}
+
+// path_resolution(7), of every folder on the way first whether it lets the viewer through.
+UniqueFd walk(UniqueFd root, std::string_view path, int flags, uid_t viewer) {
+  constexpr int kMaxLinks = 40;
+  constexpr std::size_t kMaxFolders = 64;
+  const auto refused = [](int code) {
+    errno = code;
+    return UniqueFd();
+  };
+  std::vector<UniqueFd> folders;
+  folders.push_back(std::move(root));
+  std::deque<std::string> left;
+  const auto put_first = [&](std::string_view names) {
+    const std::vector<std::string> parts = split(names, '/');
+    left.insert(left.begin(), parts.begin(), parts.end());
+  };
+  put_first(path);
+  int links = 0;
+  while (!left.empty()) {
+    const std::string name = std::move(left.front());
+    left.pop_front();
+    struct stat st {};
+    if (::fstat(folders.back().get(), &st) != 0) return {};
+    if (!S_ISDIR(st.st_mode)) return refused(ENOTDIR);
+    // Who is in the tree has been let into its root.
+    if (folders.size() > 1 && !may(viewer, st, S_IXUSR, S_IXOTH)) return refused(EACCES);
+    if (name.empty() || name == ".") continue;
+    if (folders.size() > kMaxFolders) return refused(ENAMETOOLONG);
+    if (name == "..") {
+      if (folders.size() > 1) folders.pop_back();
+      continue;
+    }
+    UniqueFd next(::openat(folders.back().get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!next || ::fstat(next.get(), &st) != 0) return {};
+    if (!S_ISLNK(st.st_mode) || (left.empty() && (flags & O_NOFOLLOW) != 0)) {
+      folders.push_back(std::move(next));
+      continue;
+    }
+    if (++links > kMaxLinks) return refused(ELOOP);
+    char target[PATH_MAX];
+    const ssize_t length = ::readlinkat(next.get(), "", target, sizeof target);
+    if (length <= 0) return refused(ENOENT);
+    const std::string_view text(target, static_cast<std::size_t>(length));
+    if (text.starts_with('/')) folders.erase(folders.begin() + 1, folders.end());
+    put_first(text);
+  }
+  return std::move(folders.back());
+}
+
+// For a viewer with O_PATH in any case.
 UniqueFd open_in_root(const std::string& root, const std::string& path, int flags,
-                      std::uint64_t resolve) {
-  const UniqueFd dir(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.resolve = RESOLVE_IN_ROOT | resolve;
-  UniqueFd fd(
-      dir ? static_cast<int>(::syscall(SYS_openat2, dir.get(), path.c_str(), &how, sizeof how))
-          : -1);
+                      const std::optional<uid_t>& viewer) {
+  UniqueFd fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (fd && viewer) {
+    fd = walk(std::move(fd), path, flags, *viewer);
+  } else if (fd) {
+    // openat2(2) has no glibc wrapper in Debian 12.
+    open_how how{};
+    how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+    how.resolve = RESOLVE_IN_ROOT;
+    fd.reset(static_cast<int>(::syscall(SYS_openat2, fd.get(), path.c_str(), &how, sizeof how)));
+  }
   if (!fd) note_shortage(errno);
   return fd;
 }
@@ -34,13 +94,50 @@ int note_unreadable(const char*, int code) {
   return 0;  // goes on with what can be read
 }
 
-// What glob(3) may still read; it hands nothing on to its functions.
-thread_local std::size_t entries_left = 0;
+// What the functions of glob(3) need, which hands nothing on to them.
+struct Globbing {
+  const std::string* root = nullptr;
+  std::optional<uid_t> viewer;
+  std::size_t entries_left = 0;
+
+  UniqueFd open(const char* path, int flags) const {
+    const std::size_t cut = *root == "/" ? 0 : root->size();
+    return open_in_root(*root, std::string(path).substr(cut), flags | O_PATH, viewer);
+  }
+};
+thread_local Globbing globbing;
+
+void* open_folder(const char* path) {
+  const UniqueFd there = globbing.open(path, O_DIRECTORY);
+  struct stat st {};
+  if (!there || ::fstat(there.get(), &st) != 0) return nullptr;
+  if (globbing.viewer && !may(*globbing.viewer, st, S_IRUSR, S_IROTH)) {
+    errno = EACCES;
+    return nullptr;
+  }
+  UniqueFd folder(::openat(there.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DIR* stream = folder ? ::fdopendir(folder.get()) : nullptr;
+  if (stream != nullptr) folder.release();
+  return stream;
+}
 
 dirent* next_entry(void* folder) {
-  if (entries_left == 0) return nullptr;
-  --entries_left;
+  if (globbing.entries_left == 0) return nullptr;
+  --globbing.entries_left;
   return ::readdir(static_cast<DIR*>(folder));
+}
+
+int look_at(const char* path, struct stat* st, int flags) {
+  const UniqueFd there = globbing.open(path, flags);
+  return there ? ::fstat(there.get(), st) : -1;
+}
+
+// What others may not read is not shown to one of them; what a process is told of itself in /proc
+// is the daemon's own.
+bool is_for(const std::optional<uid_t>& viewer, int fd, const struct stat& st) {
+  struct statfs system {};
+  return !viewer || (may(*viewer, st, S_IRUSR, S_IROTH) && ::fstatfs(fd, &system) == 0 &&
+                     system.f_type != PROC_SUPER_MAGIC);
 }
 
 }  // namespace
@@ -59,6 +156,12 @@ Root::Root(std::string directory) : directory_(std::move(directory)) {
   if (directory_.empty()) directory_ = "/";
 }
 
+Root Root::seen_by(uid_t user) const {
+  Root root = *this;
+  root.viewer_ = user;
+  return root;
+}
+
 Result<std::string> Root::read(const std::string& path, const ReadLimits& limits) const {
   const Where where{path};
   const auto failed = [&](std::string what, int code) {
@@ -66,15 +169,22 @@ Result<std::string> Root::read(const std::string& path, const ReadLimits& limits
     return std::unexpected(
         Error{.what = std::move(what), .where = where, .hint = {}, .code = code});
   };
-  int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+  // To open a device may be to start it, so a viewer's file is looked at first.
+  int flags = viewer_ ? O_PATH : O_RDONLY | O_NONBLOCK | O_NOCTTY;
   if (limits.owner) flags |= O_NOFOLLOW;
-  const UniqueFd fd = open_in_root(directory_, path, flags, 0);
+  UniqueFd fd = open_in_root(directory_, path, flags, viewer_);
   if (!fd) return failed("cannot open", errno);
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return failed("cannot stat", errno);
   if (!S_ISREG(st.st_mode)) return fail_at(where, "is not a regular file");
   if (limits.owner && st.st_uid != *limits.owner && st.st_uid != 0) {
     return fail_at(where, "belongs to another user, so it is not read");
+  }
+  if (!is_for(viewer_, fd.get(), st)) return failed("cannot open", EACCES);
+  if (viewer_) {
+    const std::string name = "/proc/self/fd/" + std::to_string(fd.get());
+    fd.reset(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd) return failed("cannot open", errno);
   }
   std::string content;
   char buffer[16384];
@@ -90,16 +200,16 @@ Result<std::string> Root::read(const std::string& path, const ReadLimits& limits
   }
 }
 
-bool Root::exists(const std::string& path) const {
-  return static_cast<bool>(open_in_root(directory_, path, O_PATH, 0));
-}
-
-bool Root::is_directory(const std::string& path) const {
-  return static_cast<bool>(open_in_root(directory_, path, O_PATH | O_DIRECTORY, 0));
+Result<mode_t> Root::mode(const std::string& path) const {
+  const UniqueFd fd = open_in_root(directory_, path, O_PATH, viewer_);
+  struct stat st {};
+  if (fd && ::fstat(fd.get(), &st) == 0) return st.st_mode;
+  note_shortage(errno);
+  return fail_errno("cannot look at " + path);
 }
 
 FileStamp Root::stamp(const std::string& path) const {
-  const UniqueFd fd = open_in_root(directory_, path, O_PATH, 0);
+  const UniqueFd fd = open_in_root(directory_, path, O_PATH, viewer_);
   struct stat st {};
   if (!fd) return {};
   if (::fstat(fd.get(), &st) == 0) return file_stamp(st);
@@ -108,8 +218,8 @@ FileStamp Root::stamp(const std::string& path) const {
 }
 
 Result<std::string> Root::resolve(const std::string& path) const {
-  const UniqueFd root = open_in_root(directory_, "/", O_PATH | O_DIRECTORY, 0);
-  const UniqueFd file = open_in_root(directory_, path, O_PATH, 0);
+  const UniqueFd root = open_in_root(directory_, "/", O_PATH | O_DIRECTORY, viewer_);
+  const UniqueFd file = open_in_root(directory_, path, O_PATH, viewer_);
   if (!root || !file) return fail_errno("cannot open " + path);
   const auto name_of = [](const UniqueFd& fd) {
     std::error_code error;
@@ -141,15 +251,15 @@ std::optional<std::vector<std::string>> Root::glob(const std::string& pattern,
   }
   glob_t found{};
   std::vector<std::string> paths;
-  found.gl_opendir = [](const char* path) -> void* { return ::opendir(path); };
+  found.gl_opendir = open_folder;
   found.gl_readdir = next_entry;
   found.gl_closedir = [](void* folder) { ::closedir(static_cast<DIR*>(folder)); };
-  found.gl_stat = ::stat;
-  found.gl_lstat = ::lstat;
-  entries_left = entries;
+  found.gl_stat = [](const char* path, struct stat* st) { return look_at(path, st, 0); };
+  found.gl_lstat = [](const char* path, struct stat* st) { return look_at(path, st, O_NOFOLLOW); };
+  globbing = {.root = &directory_, .viewer = viewer_, .entries_left = entries};
   const int failed = ::glob((prefix + pattern).c_str(), GLOB_ALTDIRFUNC, note_unreadable, &found);
   if (failed == GLOB_NOSPACE) note_shortage(ENOMEM);
-  entries = entries_left;
+  entries = globbing.entries_left;
   if (failed == 0 && entries > 0) {
     const std::size_t cut = is_host() ? 0 : directory_.size();
     for (std::size_t i = 0; i < found.gl_pathc; ++i) paths.emplace_back(found.gl_pathv[i] + cut);

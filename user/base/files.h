@@ -20,8 +20,8 @@ namespace idlewarden {
 
 struct ReadLimits {
   std::size_t max_bytes = 1 << 20;
-  // If set: the file (its target) must belong to this user or root, and a symlink may not be the
-  // last component. For files that an unprivileged user controls.
+  // If set: the file must belong to this user or root, and a symlink may not be the last component.
+  // For files that an unprivileged user controls.
   std::optional<uid_t> owner;
 };
 
@@ -42,12 +42,19 @@ class Root {
 
   const std::string& directory() const noexcept { return directory_; }
   bool is_host() const noexcept { return directory_ == "/"; }
+  // The same tree as this user sees it who is in no group: what is not theirs counts by the
+  // permissions for others. For paths that an unprivileged user chooses: whoever reads them with
+  // more rights than that tells what they may not know. Of files that read() gives, see `owner`.
+  Root seen_by(uid_t user) const;
 
   // The whole content of a regular file. Never blocks on a FIFO or a device, never reads more than
   // the limit: both are errors. code is ENOENT when there is no such file.
   Result<std::string> read(const std::string& path, const ReadLimits& limits = {}) const;
-  bool exists(const std::string& path) const;
-  bool is_directory(const std::string& path) const;
+  // Of what the path leads to (st_mode). code is ENOENT or ENOTDIR when there is no such file, and
+  // EACCES where it is not to be seen whether there is.
+  Result<mode_t> mode(const std::string& path) const;
+  bool exists(const std::string& path) const { return mode(path).has_value(); }
+  bool is_directory(const std::string& path) const { return S_ISDIR(mode(path).value_or(0)); }
   FileStamp stamp(const std::string& path) const;  // of what the path leads to
   // The path, seen from inside, that remains when every symlink on the way is followed.
   Result<std::string> resolve(const std::string& path) const;
@@ -61,6 +68,7 @@ class Root {
 
  private:
   std::string directory_;
+  std::optional<uid_t> viewer_;
 };
 
 }  // namespace idlewarden

@@ -156,13 +156,11 @@ void add_kept(std::vector<LimitSource> kept, std::vector<LimitSource> now, const
 }
 
 // What a file said that can no longer be read goes on to hold.
-void keep_unreadable(const ShellTimeouts& before, ShellTimeouts& now) {
-  for (const Error& error : now.problems) {
-    for (LimitSource source : before.in_force) {
-      if (source.where.file != error.where.file || source.where.file.empty()) continue;
-      source.reason = "the file can no longer be read" + std::string(kKept);
-      now.in_force.push_back(std::move(source));
-    }
+void keep_unread(const ShellTimeouts& before, ShellTimeouts& now) {
+  for (LimitSource source : before.in_force) {
+    if (!now.unread.contains(source.where.file)) continue;
+    source.reason = "the file can no longer be read" + std::string(kKept);
+    now.in_force.push_back(std::move(source));
   }
 }
 
@@ -341,7 +339,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
                      (home.size() > 1 && error.where.file.starts_with(home + "/"));
     if (!own) problem(error);
   }
-  if (reading.last) keep_unreadable(*reading.last, *look->now);
+  if (reading.last) keep_unread(*reading.last, *look->now);
   if (keep_shell(reading, *std::move(look))) ++changes_;
 }
 

@@ -208,12 +208,17 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
   // Its answer comes as if from the working folder, which is the home.
   const std::string path = value.text.starts_with('/') ? value.text : user_.home + "/" + value.text;
   if (!budget().spend_steps(2)) return Tri::unknown;
-  if (!findings_.root().exists(path)) return Tri::no;
-  const bool folder = findings_.root().is_directory(path);
+  const bool own = is_users_own(path);
+  const auto mode = findings_.root(own).mode(path);
+  if (!mode) {
+    const int code = mode.error().code;
+    return code == ENOENT || code == ENOTDIR ? Tri::no : Tri::unknown;
+  }
+  const bool folder = S_ISDIR(*mode);
   if (letter == 'e') return Tri::yes;
   if (letter == 'd') return tri(folder);
   if (letter == 'f') return tri(!folder);
-  if (letter == 'r' && (folder || findings_.read(path, is_users_own(path)) != nullptr)) {
+  if (letter == 'r' && (folder || findings_.read(path, own) != nullptr)) {
     return Tri::yes;
   }
   return Tri::unknown;

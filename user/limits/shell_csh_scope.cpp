@@ -101,9 +101,12 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
     const Value path = expand(term[1]);
     if (!findings_.budget().spend_steps(2)) return Tri::unknown;
     if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
-    const bool there = findings_.root().exists(path.text);
-    const bool folder = there && findings_.root().is_directory(path.text);
-    if (!there) return Tri::no;
+    const auto mode = findings_.root().mode(path.text);
+    if (!mode) {
+      const int code = mode.error().code;
+      return code == ENOENT || code == ENOTDIR ? Tri::no : Tri::unknown;
+    }
+    const bool folder = S_ISDIR(*mode);
     if (first[1] == 'e' || first[1] == 'r') return Tri::yes;
     if (first[1] == 'd') return folder ? Tri::yes : Tri::no;
     if (first[1] == 'f') return folder ? Tri::no : Tri::yes;

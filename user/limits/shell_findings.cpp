@@ -47,7 +47,7 @@ std::optional<std::vector<std::string>> Findings::glob(const std::string& patter
   const auto [place, asked_first] = globs_.try_emplace(pattern);
   if (asked_first) {
     std::size_t entries = Budget::kMaxEntries;
-    place->second = root_.glob(pattern, entries);
+    place->second = root().glob(pattern, entries);
     budget_.spend(Budget::kStep + 64 * (Budget::kMaxEntries - entries));
   }
   const std::size_t found = place->second ? place->second->size() : 0;
@@ -66,9 +66,11 @@ std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool u
   }
   ReadLimits limits;
   if (users_own) limits = {.max_bytes = kMaxUsersFile, .owner = owner_};
-  auto text = root_.read(path, limits);
+  auto text = root(users_own).read(path, limits);
   if (!text) {
-    if (text.error().code != ENOENT && text.error().code != ENOTDIR) problem(text.error());
+    if (text.error().code == ENOENT || text.error().code == ENOTDIR) return place;
+    unread_.insert(path);
+    problem(text.error());
     return place;
   }
   budget_.spend(text->size() / 4);

@@ -44,7 +44,7 @@ class Findings {
  public:
   // `scripts`: what earlier answers read, shared with this one.
   Findings(const Root& root, uid_t owner, ScriptCache& scripts)
-      : root_(root), owner_(owner), scripts_(scripts) {}
+      : root_(root), users_root_(root.seen_by(owner)), owner_(owner), scripts_(scripts) {}
 
   // The index of the finding; one that is there already is not added again.
   int add(const Finding& finding);
@@ -58,14 +58,24 @@ class Findings {
   std::optional<std::vector<std::string>> glob(const std::string& pattern);
   void problem(Error error);
 
-  const Root& root() const { return root_; }
+  // From here on what is read is what the user's own files led to, and so with no more rights than
+  // the user's; what was read before stays as it was.
+  void follow_the_user() { following_ = true; }
+  // Where a path leads that the user chose, or that lies in their home.
+  const Root& root(bool users_own = false) const {
+    return users_own || following_ ? users_root_ : root_;
+  }
+  // Files that are there, or may be, and could not be read.
+  const std::set<std::string>& unread() const { return unread_; }
   Budget& budget() { return budget_; }
   const std::vector<Error>& problems() const { return problems_; }
   std::vector<std::string> files() const { return {files_.begin(), files_.end()}; }  // ascending
 
  private:
-  const Root& root_;
+  Root root_;
+  Root users_root_;
   uid_t owner_;
+  bool following_ = false;
   ScriptCache& scripts_;
   std::vector<Finding> findings_;
   // Their indices by file, line, limit, what is not known, reason.
@@ -73,6 +83,7 @@ class Findings {
   std::map<std::string, std::shared_ptr<const ScriptFile>> read_;
   std::vector<Error> problems_;
   std::set<std::string> files_;
+  std::set<std::string> unread_;
   std::map<std::string, std::optional<std::vector<std::string>>> globs_;
   Budget budget_;
 };

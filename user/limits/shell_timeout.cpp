@@ -76,6 +76,7 @@ class Reading {
     read_systems();
     timeouts.files = findings_.files();
     timeouts.systems_problems = findings_.problems().size();
+    findings_.follow_the_user();
     read_all();
     choose();
     for (std::size_t i = 0; i < findings_.all().size(); ++i) {
@@ -84,6 +85,7 @@ class Reading {
     timeouts.readonly = systems_.readonly == Tri::yes;
     timeouts.exported = systems_.exported == Tri::yes;
     timeouts.problems = findings_.problems();
+    timeouts.unread = findings_.unread();
     std::ranges::set_difference(findings_.files(), timeouts.files,
                                 std::back_inserter(timeouts.users_files));
     return timeouts;

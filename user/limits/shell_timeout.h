@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct ShellTimeouts {
   // Files that could not be read; the first so many are what the system's files alone led to.
   std::vector<Error> problems;
   std::size_t systems_problems = 0;
+  std::set<std::string> unread;  // of these, by path
   // What was looked at, existing or not: by the system's files alone, for watching, and what else
   // the user's own files led to, which can be any path there is.
   std::vector<std::string> files;

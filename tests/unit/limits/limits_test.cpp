@@ -365,6 +365,27 @@ TEST_F(LimitsTest, AnUnreadableShellFileKeepsWhatItSaid) {
   EXPECT_FALSE(limits.resolve(alice(), WallTime{}).limit);
 }
 
+TEST_F(LimitsTest, AShellFileThatIsFollowedInPartKeepsNothingFromBefore) {
+  std::string deep = "{ {\n";
+  for (int i = 0; i < 100; ++i) deep += ":\n";
+  deep += "}";
+  for (int i = 0; i < 99; ++i) deep += " && :";
+  deep += "; }";
+  for (int i = 0; i < 99; ++i) deep += " && :";
+  dir_.file("etc/profile", "TMOUT=300\n" + deep + "\n");
+  Limits limits = load();
+  const auto sources = limits.resolve(alice(), WallTime{}).sources.size();
+  EXPECT_GT(sources, 90U) << "each line that is not followed is one";
+  for (std::size_t i = 0; i < 3; ++i) {
+    dir_.file("etc/profile", "TMOUT=300\n" + deep + std::string(i, '\n'));
+    ASSERT_TRUE(limits.reload());
+    EXPECT_EQ(limits.resolve(alice(), WallTime{}).sources.size(), sources);
+  }
+  dir_.file("etc/profile", "TMOUT=600\n" + deep + "\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(600));
+}
+
 TEST_F(LimitsTest, TheSshdsOfOneHostRuleTheirOwnSessions) {
   dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
   dir_.file("etc/ssh/other", "ClientAliveInterval 20m\nClientAliveCountMax 1\n");

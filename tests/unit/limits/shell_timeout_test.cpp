@@ -16,6 +16,8 @@
 namespace idlewarden {
 namespace {
 
+using ::testing::Contains;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -228,6 +230,34 @@ TEST_F(ShellTimeout, OddFilesOfTheUserAreProblems) {
   ASSERT_EQ(::unlink((tree_.path() + "/home/u/.bash_profile").c_str()), 0);
   ASSERT_EQ(::symlink("/etc/shadow", (tree_.path() + "/home/u/.bash_profile").c_str()), 0);
   EXPECT_THAT(read().problems, SizeIs(1));
+}
+
+TEST_F(ShellTimeout, AUsersFileTellsNothingThatTheUserMayNotKnow) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to close a file to others";
+  const auto read_as = [&](const std::string& shell) {
+    return shell_timeouts(Root(tree_.path()), {.uid = 4242, .home = "/home/u", .shell = shell});
+  };
+  tree_.file("/etc/secret", "TMOUT=61\nset autologout=61\n", 0600);
+  tree_.file("/root/x", "TMOUT=62\nset autologout=62\n");
+  ASSERT_EQ(::chmod((tree_.path() + "/root").c_str(), 0700), 0);
+  const std::string own = tree_.path() + "/home/u/.";
+  for (const std::string& name :
+       {tree_.file("/home/u/.profile", ". /etc/secret\n. /etc/../root/x\n"),
+        tree_.file("/home/u/.cshrc", "source /etc/secret\nsource /etc/../root/x\n"),
+        tree_.file("/home/u/.zshenv", "ZDOTDIR=/root\n. /etc/secret\n. /root/x\n")}) {
+    ASSERT_EQ(::chown(name.c_str(), 4242, 4242), 0);
+  }
+  for (const char* shell : {"/bin/bash", "/bin/tcsh", "/bin/zsh"}) {
+    const auto timeouts = read_as(shell);
+    EXPECT_THAT(timeouts.in_force, IsEmpty()) << shell;
+    EXPECT_THAT(timeouts.unread, Contains("/etc/secret")) << shell;
+    EXPECT_THAT(timeouts.unread, Contains(EndsWith("root/x"))) << shell;
+  }
+  file("/home/u/.profile", "[ -e /root/x ] && TMOUT=63\n[ -e /root/none ] && TMOUT=64\n");
+  ASSERT_EQ(::chown((own + "profile").c_str(), 4242, 4242), 0);
+  const auto timeouts = read_as("/bin/bash");
+  ASSERT_THAT(timeouts.in_force, SizeIs(2)) << "what is there is not told from what is not";
+  for (const auto& source : timeouts.in_force) EXPECT_TRUE(source.conditional);
 }
 
 TEST_F(ShellTimeout, UsersSourceOfSomebodyElsesFileIsOneOfTheirOwn) {
