@@ -45,8 +45,9 @@ struct Subject {
   std::string home;
   std::string shell;
   Kind kind = Kind::ssh;
-  std::string tty;      // "pts/3"; empty: unknown
-  std::string address;  // of the client; empty: none, or unknown
+  Channel channel = Channel::unknown;  // of kind ssh_nopty
+  std::string tty;                     // "pts/3"; empty: unknown
+  std::string address;                 // of the client; empty: none, or unknown
   bool address_unknown = false;
   std::string host;  // the client's name, if known; sshd sees it only with UseDNS yes
   std::string local_address;

@@ -257,7 +257,8 @@ void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
   }
   const auto said_by = [&](const SharedSshd& config) {
     if (!config) return std::vector<LimitSource>();
-    return config->limits(connection_of(subject), subject.kind, client_alive_floor);
+    return config->limits(connection_of(subject), subject.kind, client_alive_floor,
+                          subject.channel);
   };
   if (used && used != now.good) {
     add_kept(said_by(used), said_by(now.good), kOldSshd, kNewSshd, into);

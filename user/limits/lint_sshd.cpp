@@ -10,6 +10,7 @@
 #include "base/duration.h"
 #include "base/text.h"
 #include "limits/lint_parts.h"
+#include "limits/sshd_limits.h"
 #include "limits/sshd_walk.h"
 
 namespace idlewarden {
@@ -22,10 +23,16 @@ constexpr SshdVersion kChannelTimeoutInMatch{10, 5};
 
 // What a channel may be called when its timeout is looked up (channels.c, session.c); a subsystem
 // stands for all of them.
-constexpr std::array<std::string_view, 11> kChannelTypes{
-    "session:shell",  "session:command", "session:subsystem:sftp",           "agent-connection",
-    "direct-tcpip",   "forwarded-tcpip", "direct-streamlocal@openssh.com",   "tun-connection",
-    "x11-connection", "global",          "forwarded-streamlocal@openssh.com"};
+constexpr std::array<std::string_view, 10> kChannelTypes{"session:shell",
+                                                         "session:command",
+                                                         "session:subsystem:sftp",
+                                                         "agent-connection",
+                                                         "direct-tcpip",
+                                                         "forwarded-tcpip",
+                                                         "direct-streamlocal@openssh.com",
+                                                         "tun-connection",
+                                                         "x11-connection",
+                                                         "forwarded-streamlocal@openssh.com"};
 
 class SshdLint {
  public:
@@ -171,15 +178,20 @@ class SshdLint {
           "Take it out.");
       return;
     }
-    bool limits_a_shell = false;
+    std::vector<SshdChannelTimeout> timeouts;
+    bool global = false;
     for (const SshdWord& word : visit.directive->args) {
       const auto timeout = sshd_channel_timeout(word.text);
-      if (!timeout || timeout->seconds == 0) continue;
-      const bool shell = match_pattern("session:shell", timeout->type);
-      limits_a_shell = limits_a_shell || shell || timeout->type == "global";
-      channel_type(visit, word, *timeout);
+      if (!timeout) continue;
+      timeouts.push_back(*timeout);
+      if (timeout->type == "global") {
+        global = timeout->seconds != 0;
+      } else if (timeout->seconds != 0) {
+        channel_type(visit, word, *timeout);
+      }
     }
-    if (!limits_a_shell) return;
+    const SshdChannelTimeout* const shell = sshd_timeout_of("session:shell", timeouts);
+    if (!global && (shell == nullptr || shell->seconds == 0)) return;
     if (visit.match != nullptr && !visit.at_start && !surely_from(kChannelTimeoutInMatch)) {
       const bool sure = host_.version.has_value();
       add("channel-timeout-in-match", sure ? Severity::error : Severity::warning, visit,

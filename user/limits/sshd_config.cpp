@@ -57,11 +57,12 @@ SshdEffective SshdConfig::resolve(const SshdConnection& connection) const {
   return effective;
 }
 
-std::vector<LimitSource> SshdConfig::limits(SshdConnection connection, Kind kind,
-                                            Seconds floor) const {
+std::vector<LimitSource> SshdConfig::limits(SshdConnection connection, Kind kind, Seconds floor,
+                                            Channel channel) const {
   if (kind != Kind::ssh && kind != Kind::ssh_nopty) return {};
   if (connection.host.empty() && !impl_->syntax.may_use_dns) connection.host = connection.address;
-  return sshd_limits(walk_sshd(impl_->syntax, connection), kind, floor);
+  return sshd_limits(walk_sshd(impl_->syntax, connection),
+                     sshd_channel(kind, channel, impl_->syntax.subsystems), floor);
 }
 
 bool operator==(const SshdConfig& a, const SshdConfig& b) {
@@ -75,7 +76,7 @@ bool operator==(const SshdConfig& a, const SshdConfig& b) {
   const SshdSyntax& one = a.impl_->syntax;
   const SshdSyntax& two = b.impl_->syntax;
   return one.main->path == two.main->path && one.may_use_dns == two.may_use_dns &&
-         std::ranges::equal(one.options, two.options, same) &&
+         one.subsystems == two.subsystems && std::ranges::equal(one.options, two.options, same) &&
          std::ranges::equal(one.files, two.files, [&](const auto& x, const auto& y) {
            return x.first == y.first &&
                   std::ranges::equal(x.second->statements, y.second->statements, same);

@@ -64,18 +64,19 @@ class SshdConfig {
 
   SshdEffective resolve(const SshdConnection& connection) const;
   // What it says for a session of this kind, each with its provenance and with `used` unset:
-  // ClientAliveInterval x max(1, CountMax), and ChannelTimeout for shells (ssh) or commands and
-  // subsystems (ssh-nopty), including the spellings that sshd accepts and then ignores. A source
-  // with no limit says nothing here: it is 0, lost to another line, or stands in a Match block for
-  // others (`conditional`: for whom is not known of this connection); its reason tells. Nothing for
-  // kinds that sshd does not host. A ClientAlive product below `floor` is no limit to whoever asks,
-  // so a block that is not decided and may lead to one is looser. `connection.host` may be empty:
-  // without UseDNS sshd takes the address for it.
-  std::vector<LimitSource> limits(SshdConnection connection, Kind kind,
-                                  Seconds floor = Seconds(0)) const;
+  // ClientAliveInterval x max(1, CountMax), and ChannelTimeout for a shell (ssh) or for what runs
+  // on `channel` (ssh-nopty), including the spellings that sshd accepts and then ignores. Where
+  // sshd may call the channel one thing or another, the longest time counts, and none if one has
+  // none. A source with no limit says nothing here: it is 0, lost to another line, or stands in a
+  // Match block for others (`conditional`: for whom is not known of this connection); its reason
+  // tells. Nothing for kinds that sshd does not host. A ClientAlive product below `floor` is no
+  // limit to whoever asks, so a block that is not decided and may lead to one is looser.
+  // `connection.host` may be empty: without UseDNS sshd takes the address for it.
+  std::vector<LimitSource> limits(SshdConnection connection, Kind kind, Seconds floor = Seconds(0),
+                                  Channel channel = Channel::unknown) const;
   const std::vector<std::string>& files() const noexcept;    // it and all that it includes
   const std::vector<std::string>& folders() const noexcept;  // where Include looks for files
-  // The same statements in the same lines of the same files, and the same of UseDNS.
+  // The same statements in the same lines of the same files, and the same of UseDNS and Subsystem.
   friend bool operator==(const SshdConfig& a, const SshdConfig& b);
 
  private:

@@ -7,6 +7,7 @@
 #include <climits>
 #include <cstdint>
 #include <iterator>
+#include <ranges>
 #include <set>
 
 #include "base/text.h"
@@ -139,66 +140,106 @@ LimitSource count_max_source(const SshdVisit& count_max, const SshdVisit* interv
   return source;
 }
 
-struct ChannelType {
-  std::string name;
-  const char* caveat;  // why sshd does not apply a limit for this type to such a session; null
+constexpr std::string_view kGlobal = "global";
+
+struct ChannelElements {
+  std::vector<SshdChannelTimeout> timeouts;
+  std::vector<const SshdWord*> words;  // the same, as they stand there
 };
 
-std::vector<ChannelType> types_of(Kind kind, const std::vector<SshdChannelTimeout>& timeouts) {
-  std::vector<ChannelType> types;
-  if (kind == Kind::ssh) {
-    types.push_back({"session:shell", nullptr});
-  } else {
-    types.push_back({"session:command", nullptr});
-    types.push_back({"session:subsystem:sftp", nullptr});
-    // Other subsystems are known only by being named here.
-    for (const SshdChannelTimeout& timeout : timeouts) {
-      if (timeout.type.starts_with("session:subsystem:")) types.push_back({timeout.type, nullptr});
-    }
-  }
-  types.push_back(
-      {"session", kind == Kind::ssh
-                      ? "sshd calls a shell session:shell, so it never applies this"
-                      : "sshd calls it session:command or session:subsystem:NAME, so it never "
-                        "applies this"});
-  types.push_back({"global", nullptr});
-  return types;
-}
-
-// Of each type that bears on such a session the first element whose pattern fits, as sshd takes it.
-void add_channel_timeouts(const SshdVisit& visit, Kind kind, std::vector<LimitSource>& out) {
-  std::vector<SshdChannelTimeout> timeouts;
-  std::vector<const SshdWord*> words;
-  for (const SshdWord& word : visit.directive->args) {
+ChannelElements elements_of(const SshdDirective& directive) {
+  ChannelElements elements;
+  for (const SshdWord& word : directive.args) {
     auto timeout = sshd_channel_timeout(word.text);
     if (!timeout) continue;  // "none"
-    timeouts.push_back(std::move(*timeout));
-    words.push_back(&word);
+    elements.timeouts.push_back(std::move(*timeout));
+    elements.words.push_back(&word);
   }
-  std::set<std::size_t> seen;
-  for (const ChannelType& type : types_of(kind, timeouts)) {
-    const auto fits = [&](const SshdChannelTimeout& t) { return match_pattern(type.name, t.type); };
-    const auto found = std::ranges::find_if(timeouts, fits);
-    const auto index = static_cast<std::size_t>(found - timeouts.begin());
-    if (found == timeouts.end() || !seen.insert(index).second) continue;
+  return elements;
+}
+
+// As sshd_timeout_of(). The documented spelling, which sshd itself never goes by, is what was meant
+// where nothing else is said of the type.
+const SshdChannelTimeout* meant_for(const std::string& type,
+                                    const std::vector<SshdChannelTimeout>& timeouts) {
+  const SshdChannelTimeout* const found = sshd_timeout_of(type, timeouts);
+  return found != nullptr ? found : sshd_timeout_of("session", timeouts);
+}
+
+// The last one holds, whatever the type (channel_add_timeout() of channels.c).
+const SshdChannelTimeout* global_of(const std::vector<SshdChannelTimeout>& timeouts) {
+  const auto backwards = timeouts | std::views::reverse;
+  const auto found = std::ranges::find(backwards, kGlobal, &SshdChannelTimeout::type);
+  return found == backwards.end() ? nullptr : &*found;
+}
+
+const char* caveat(const SshdChannel& channel, const SshdChannelTimeout& timeout) {
+  const auto fits = [&](const std::string& type) { return match_pattern(type, timeout.type); };
+  if (timeout.type == kGlobal || std::ranges::any_of(channel.types, fits)) return "";
+  return channel.kind == Kind::ssh
+             ? " (sshd calls a shell session:shell, so it never applies this)"
+             : " (sshd calls it session:shell, session:command or session:subsystem:NAME, so it "
+               "never applies this)";
+}
+
+const char* says_nothing_of(const SshdChannel& channel) {
+  if (channel.types.empty()) return "nothing runs on this connection that could time out";
+  return channel.kind == Kind::ssh ? "it names no channel type of a shell"
+                                   : "it names no channel type of what runs here";
+}
+
+// What is meant for the types that the channel may have.
+struct ChannelChoice {
+  std::set<const SshdChannelTimeout*> met;
+  const SshdChannelTimeout* longest = nullptr;
+  std::string unlimited;  // one of the types that has no limit; empty: none is
+};
+
+ChannelChoice choose(const SshdChannel& channel, const std::vector<SshdChannelTimeout>& timeouts) {
+  ChannelChoice choice;
+  for (const std::string& type : channel.types) {
+    const SshdChannelTimeout* const timeout = meant_for(type, timeouts);
+    if (timeout != nullptr) choice.met.insert(timeout);
+    if (timeout == nullptr || timeout->seconds == 0) {
+      if (choice.unlimited.empty()) choice.unlimited = type;
+    } else if (choice.longest == nullptr || timeout->seconds > choice.longest->seconds) {
+      choice.longest = timeout;
+    }
+  }
+  return choice;
+}
+
+void add_channel_timeouts(const SshdVisit& visit, const SshdChannel& channel,
+                          std::vector<LimitSource>& out) {
+  const auto [timeouts, words] = elements_of(*visit.directive);
+  ChannelChoice choice = choose(channel, timeouts);
+  const SshdChannelTimeout* const global = channel.types.empty() ? nullptr : global_of(timeouts);
+  if (global != nullptr) choice.met.insert(global);
+  for (const SshdChannelTimeout* timeout : choice.met) {
+    const SshdWord& word = *words[static_cast<std::size_t>(timeout - timeouts.data())];
     LimitSource source = source_of(visit);
-    if (source.where.line != 0) source.where.column = words[index]->column;
-    source.reason = printable(words[index]->text);
-    if (found->seconds == 0) {
+    if (source.where.line != 0) source.where.column = word.column;
+    source.reason = printable(word.text);
+    if (timeout->seconds == 0) {
       source.reason += ": 0 turns it off";
+    } else if (timeout != global && !choice.unlimited.empty()) {
+      source.conditional = true;
+      source.reason +=
+          fmt::format(": sshd may call it {}, which has no limit", printable(choice.unlimited));
+    } else if (timeout != global && timeout != choice.longest) {
+      source.conditional = true;
+      source.reason += ": not the longest of those that it may be to sshd";
     } else {
-      source.limit = Seconds(found->seconds);
-      if (type.caveat != nullptr) source.reason += fmt::format(" ({})", type.caveat);
+      source.limit = Seconds(timeout->seconds);
+      source.reason += caveat(channel, *timeout);
       if (visit.match != nullptr)
         source.reason += " (inside Match sshd applies it only since 10.5)";
     }
     out.push_back(std::move(source));
   }
-  if (!seen.empty()) return;
+  if (!choice.met.empty()) return;
   LimitSource source = source_of(visit);
-  source.reason = timeouts.empty()    ? "none turns it off"
-                  : kind == Kind::ssh ? "it names no channel type of a shell"
-                                      : "it names no channel type of a command or a subsystem";
+  source.reason = timeouts.empty() ? "none turns it off" : says_nothing_of(channel);
   out.push_back(std::move(source));
 }
 
@@ -210,14 +251,14 @@ std::optional<Seconds> strictest(const std::vector<LimitSource>& sources) {
   return least;
 }
 
-void weigh_rivals_of_channel_timeout(const SshdWalk& walk, Kind kind,
+void weigh_rivals_of_channel_timeout(const SshdWalk& walk, const SshdChannel& channel,
                                      std::vector<LimitSource>& timeouts) {
   const auto least = strictest(timeouts);
   if (!least) return;
   for (const SshdVisit* rival : rivals(walk, SshdKeyword::channel_timeout)) {
     if (rival->directive->args.empty()) continue;  // sshd goes on to the next one
     std::vector<LimitSource> theirs;
-    add_channel_timeouts(*rival, kind, theirs);
+    add_channel_timeouts(*rival, channel, theirs);
     const auto other = strictest(theirs);
     if (other && *other <= *least) continue;
     for (LimitSource& source : timeouts) {
@@ -227,8 +268,8 @@ void weigh_rivals_of_channel_timeout(const SshdWalk& walk, Kind kind,
   }
 }
 
-void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind, Seconds floor,
-                std::vector<LimitSource>& out) {
+void add_winner(const SshdWalk& walk, const SshdVisit& visit, const SshdChannel& channel,
+                Seconds floor, std::vector<LimitSource>& out) {
   switch (visit.directive->keyword) {
     case SshdKeyword::client_alive_interval: {
       LimitSource source = client_alive(visit, walk.winner(SshdKeyword::client_alive_count_max));
@@ -241,8 +282,8 @@ void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind, Seconds
       return;
     case SshdKeyword::channel_timeout: {
       std::vector<LimitSource> timeouts;
-      add_channel_timeouts(visit, kind, timeouts);
-      weigh_rivals_of_channel_timeout(walk, kind, timeouts);
+      add_channel_timeouts(visit, channel, timeouts);
+      weigh_rivals_of_channel_timeout(walk, channel, timeouts);
       std::ranges::move(timeouts, std::back_inserter(out));
       return;
     }
@@ -252,7 +293,31 @@ void add_winner(const SshdWalk& walk, const SshdVisit& visit, Kind kind, Seconds
 
 }  // namespace
 
-std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind, Seconds floor) {
+SshdChannel sshd_channel(Kind kind, Channel channel, const std::vector<SshdSubsystem>& subsystems) {
+  if (kind == Kind::ssh) return {kind, {"session:shell"}};
+  const auto is = [&](Channel asked) { return channel == asked || channel == Channel::unknown; };
+  SshdChannel made{kind, {}};
+  if (is(Channel::shell)) made.types.emplace_back("session:shell");
+  if (is(Channel::command)) made.types.emplace_back("session:command");
+  if (is(Channel::sftp)) made.types.emplace_back("session:subsystem:sftp");
+  for (const SshdSubsystem& subsystem : subsystems) {
+    if (is(subsystem.is_sftp ? Channel::sftp : Channel::command))
+      made.types.push_back("session:subsystem:" + subsystem.name);
+  }
+  return made;
+}
+
+// lookup_timeout() of channels.c.
+const SshdChannelTimeout* sshd_timeout_of(std::string_view type,
+                                          const std::vector<SshdChannelTimeout>& timeouts) {
+  const auto found = std::ranges::find_if(timeouts, [&](const SshdChannelTimeout& timeout) {
+    return timeout.type != kGlobal && match_pattern(type, timeout.type);
+  });
+  return found == timeouts.end() ? nullptr : &*found;
+}
+
+std::vector<LimitSource> sshd_limits(const SshdWalk& walk, const SshdChannel& channel,
+                                     Seconds floor) {
   std::vector<LimitSource> out;
   // A directive of a file that is included twice is told of once, and as in force if it is so.
   std::set<const SshdDirective*> told;
@@ -265,7 +330,7 @@ std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind, Seconds fl
     if (keyword == SshdKeyword::unused_connection_timeout) continue;
     const SshdVisit* const winner = walk.winner(keyword);
     if (winner == &visit) {
-      add_winner(walk, visit, kind, floor, out);
+      add_winner(walk, visit, channel, floor, out);
     } else if (told.insert(visit.directive).second) {
       out.push_back(loser(visit, winner));
     }

@@ -3,6 +3,8 @@
 // or does not count.
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "limits/limit.h"
@@ -10,7 +12,19 @@
 
 namespace idlewarden {
 
-// SshdConfig::limits(); `kind` is ssh or ssh_nopty. In sshd's order of reading.
-std::vector<LimitSource> sshd_limits(const SshdWalk& walk, Kind kind, Seconds floor);
+// What a session's channel is to ChannelTimeout.
+struct SshdChannel {
+  Kind kind = Kind::ssh;
+  std::vector<std::string> types;  // what sshd may call it; none: there is no channel
+};
+SshdChannel sshd_channel(Kind kind, Channel channel, const std::vector<SshdSubsystem>& subsystems);
+
+// Of the elements of a ChannelTimeout the one that sshd goes by for this type; null: none.
+const SshdChannelTimeout* sshd_timeout_of(std::string_view type,
+                                          const std::vector<SshdChannelTimeout>& timeouts);
+
+// SshdConfig::limits(). In sshd's order of reading.
+std::vector<LimitSource> sshd_limits(const SshdWalk& walk, const SshdChannel& channel,
+                                     Seconds floor);
 
 }  // namespace idlewarden

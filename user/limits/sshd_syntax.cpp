@@ -170,6 +170,13 @@ class Reader {
     syntax_.may_use_dns = syntax_.may_use_dns || args.empty() || lower(args[0].text) != "no";
   }
 
+  void note_subsystem(const std::string& keyword, const std::vector<SshdWord>& args) {
+    if (keyword != "subsystem" || args.size() < 2) return;
+    const std::string program = split(args[1].text, ' ').front();
+    const std::string name = program.substr(program.rfind('/') + 1);
+    syntax_.subsystems.push_back({args[0].text, name == "sftp-server" || name == "internal-sftp"});
+  }
+
   Result<void> read_option(const std::string& option) {
     Where where{"sshd -o"};
     const SshdLine line = sshd_option_line(option);
@@ -182,6 +189,7 @@ class Reader {
                      "write it into the configuration file");
     }
     note_dns(name, (*parsed)->args);
+    note_subsystem(name, (*parsed)->args);
     const auto keyword = keyword_of(name);
     if (!keyword) return {};
     auto directive = read_directive(*keyword, std::move((*parsed)->args), where);
@@ -235,6 +243,7 @@ class Reader {
     const SshdWord& word = (*parsed)->keyword;
     const std::string name = lower(word.text);
     note_dns(name, (*parsed)->args);
+    note_subsystem(name, (*parsed)->args);
     if (name == "match") {
       auto match = SshdMatch::parse((*parsed)->rest, where, grammar_);
       if (!match) return std::unexpected(match.error());

@@ -49,13 +49,20 @@ struct SshdFile {
   std::vector<SshdStatement> statements;
 };
 
+struct SshdSubsystem {
+  std::string name;
+  bool is_sftp = false;  // by the program that serves it: sftp-server, internal-sftp
+  friend bool operator==(const SshdSubsystem&, const SshdSubsystem&) = default;
+};
+
 struct SshdSyntax {
   std::vector<SshdStatement> options;  // -o, in order; directives only
   std::map<std::string, std::unique_ptr<SshdFile>> files;
   const SshdFile* main = nullptr;
-  bool may_use_dns = false;          // somewhere it says UseDNS and not "no"
-  std::vector<std::string> paths;    // of all files, the main one first
-  std::vector<std::string> folders;  // where Include looks: a file that appears there counts
+  bool may_use_dns = false;               // somewhere it says UseDNS and not "no"
+  std::vector<SshdSubsystem> subsystems;  // of all blocks
+  std::vector<std::string> paths;         // of all files, the main one first
+  std::vector<std::string> folders;       // where Include looks: a file that appears there counts
 };
 
 // One element of ChannelTimeout, "type=time".

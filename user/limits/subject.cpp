@@ -14,6 +14,7 @@ Subject subject_of(const Session& session, std::vector<std::string> groups) {
   subject.home = session.home;
   subject.shell = session.shell;
   subject.kind = session.kind;
+  subject.channel = session.channel;
   subject.tty = session.tty_name;
   if (session.remote) subject.address = session.remote->address;
   subject.address_unknown = session.address_unknown;

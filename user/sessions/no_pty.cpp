@@ -17,6 +17,9 @@ bool is_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs, pid
   return program != nullptr && program->kind == Kind::ssh;
 }
 
+constexpr std::string_view kInternalSftp = "internal-sftp";
+constexpr std::string_view kSftpServer = "sftp-server";
+
 enum class Title {
   listener,
   unset,         // argv as it was started
@@ -64,6 +67,12 @@ pid_t only_child(const Procfs& procfs, pid_t pid, pid_t session) {
   return found;
 }
 
+bool is_internal_sftp(const Procfs& procfs, pid_t sshd) {
+  const auto command_line = procfs.command_line(sshd);
+  return command_line && !command_line->empty() &&
+         trim(command_line->front()).ends_with(kInternalSftp);
+}
+
 }  // namespace
 
 Result<NoPtyPart> no_pty_part(const Procfs& procfs, const std::vector<HostProgram>& programs,
@@ -100,11 +109,22 @@ std::string command_name(const Procfs& procfs, pid_t leader) {
   }
   std::string name = procfs.comm(pid).value_or(std::string());
   if (!name.starts_with("sshd")) return name;
-  constexpr std::string_view kInternal = "internal-sftp";
-  const auto command_line = procfs.command_line(pid);
-  const bool internal =
-      command_line && !command_line->empty() && trim(command_line->front()).ends_with(kInternal);
-  return internal ? std::string(kInternal) : name;
+  return is_internal_sftp(procfs, pid) ? std::string(kInternalSftp) : name;
+}
+
+Channel channel_of(const Procfs& procfs, pid_t leader) {
+  const auto name = procfs.comm(leader);
+  const auto command_line = procfs.command_line(leader);
+  if (!name || !command_line || command_line->empty()) return Channel::unknown;
+  if (name->starts_with("sshd")) {
+    return is_internal_sftp(procfs, leader) ? Channel::sftp : Channel::unknown;
+  }
+  if (*name == kSftpServer) return Channel::sftp;
+  if (command_line->front().starts_with('-')) return Channel::shell;
+  if (command_line->size() < 3 || (*command_line)[1] != "-c") return Channel::command;
+  const std::string program = split(trim((*command_line)[2]), ' ').front();
+  return std::string_view(program).substr(program.rfind('/') + 1) == kSftpServer ? Channel::sftp
+                                                                                 : Channel::command;
 }
 
 bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Session& session) {

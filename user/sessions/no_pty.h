@@ -41,6 +41,10 @@ Result<NoPtyPart> no_pty_part(const Procfs& procfs, const std::vector<HostProgra
 // What runs on a channel: comm of the leader, or of the one process that a shell there waits for.
 std::string command_name(const Procfs& procfs, pid_t leader);
 
+// What that was asked for as: a shell that was not asked for a command is a login shell, and what
+// sshd runs for a command or a subsystem it runs by `shell -c` (do_child() of session.c).
+Channel channel_of(const Procfs& procfs, pid_t leader);
+
 // Whether a session is still what it was found to be. `leaders` is a new scan.
 bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Session& session);
 

@@ -39,6 +39,10 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+// What the client asked sshd to run on the channel of a session without a tty, as far as the
+// processes there tell. `command` may be a subsystem that is not sftp.
+enum class Channel { unknown, none, shell, command, sftp };
+
 // The sshd that accepted the connection: whose configuration rules the session.
 struct AcceptingSshd {
   pid_t listener = 0;                                // 0: unknown (gone, or started per connection)
@@ -87,6 +91,7 @@ struct Session {
   pid_t foreground_pgrp = 0;
   std::string foreground;  // comm of the tty's foreground process group leader, raw; without a tty
                            // that of the command, empty where there is none
+  Channel channel = Channel::unknown;  // of kind ssh_nopty
   bool has_tty() const noexcept { return id.tty != 0; }
 };
 

@@ -67,10 +67,18 @@ struct Entry {
   std::optional<BootTime> bare_since{};
 };
 
+// It stays what it was at first, but what looks like a command may be on its way to sftp.
+void read_channel(const Procfs& procfs, Session& session) {
+  if (session.channel != Channel::unknown && session.channel != Channel::command) return;
+  const Channel now = channel_of(procfs, session.id.leader);
+  if (session.channel == Channel::unknown || now == Channel::sftp) session.channel = now;
+}
+
 // A group whose leader is gone (`producer | less`) keeps the name that it had.
 void read_name(const Procfs& procfs, Session& session) {
   if (!session.has_tty() && session.id.leader != session.host) {
     session.foreground = command_name(procfs, session.id.leader);
+    read_channel(procfs, session);
   }
   if (session.foreground_pgrp <= 0) return;
   if (auto name = procfs.comm(session.foreground_pgrp)) session.foreground = std::move(*name);
@@ -187,6 +195,7 @@ std::optional<Session> SessionTable::Impl::behind_sshd(const SessionId& id, pid_
   }
   if (*standing != Resolver::Standing::session) return std::nullopt;
   session.id = id;
+  if (id.leader == session.host) session.channel = Channel::none;
   if (!known_to_logind(session, entry, scanned)) {
     entry.standing = entry.serves != 0 ? Resolver::Standing::never : Resolver::Standing::not_yet;
     return std::nullopt;

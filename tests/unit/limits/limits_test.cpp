@@ -156,6 +156,20 @@ TEST_F(LimitsTest, EachKindHasItsSources) {
   EXPECT_EQ(origins(Kind::serial), "tmout logind ");
 }
 
+TEST_F(LimitsTest, WhatAChannelWasAskedForAsChoosesItsTimeout) {
+  dir_.file(kSshd, "ChannelTimeout session:command=5m session:subsystem:sftp=0\n");
+  const Limits limits = load();
+  Subject subject = alice(Kind::ssh_nopty);
+  const auto limit_of = [&](Channel channel) {
+    subject.channel = channel;
+    return limits.resolve(subject, WallTime{}).limit;
+  };
+  EXPECT_EQ(limit_of(Channel::command), Seconds(300));
+  EXPECT_EQ(limit_of(Channel::sftp), std::nullopt);
+  EXPECT_EQ(limit_of(Channel::none), std::nullopt);
+  EXPECT_EQ(limit_of(Channel::unknown), std::nullopt);
+}
+
 TEST_F(LimitsTest, SourcesCanBeSwitchedOff) {
   dir_.file(kSshd, "ClientAliveInterval 10m\n");
   profile("TMOUT=500\n");

@@ -135,6 +135,12 @@ TEST_F(Lint, ChannelTimeoutSessionMatchesNoShell) {
   EXPECT_EQ(severity(found, "channel-timeout-counts-output"), "warning");
   found = sshd("ChannelTimeout shell=5m\n");
   EXPECT_EQ(severity(found, "channel-timeout-unknown-type"), "error");
+  // No pattern: it is looked for by its name.
+  found = sshd("ChannelTimeout globa?=5m\n");
+  EXPECT_EQ(severity(found, "channel-timeout-unknown-type"), "error");
+  // The first that fits a shell lets it alone.
+  found = sshd("ChannelTimeout session:shell=0 *=5m\n");
+  EXPECT_EQ(find(found, "channel-timeout-counts-output"), nullptr);
 }
 
 TEST_F(Lint, ChannelTimeoutInMatchByRelease) {

@@ -25,15 +25,17 @@ class SshdLimits : public ::testing::Test {
     return std::move(*config);
   }
   std::vector<LimitSource> limits(const std::string& content, Kind kind = Kind::ssh,
-                                  const std::string& user = "alice") {
+                                  const std::string& user = "alice",
+                                  Channel channel = Channel::unknown) {
     SshdConnection connection;
     connection.user = user;
-    return load(content).limits(connection, kind);
+    return load(content).limits(connection, kind, Seconds(0), channel);
   }
   // Of the sources that say something.
-  std::vector<Seconds> in_force(const std::string& content, Kind kind = Kind::ssh) {
+  std::vector<Seconds> in_force(const std::string& content, Kind kind = Kind::ssh,
+                                Channel channel = Channel::unknown) {
     std::vector<Seconds> found;
-    for (const LimitSource& source : limits(content, kind)) {
+    for (const LimitSource& source : limits(content, kind, "alice", channel)) {
       if (source.limit) found.push_back(*source.limit);
     }
     return found;
@@ -202,37 +204,69 @@ TEST_F(SshdLimits, AFileIncludedTwiceIsToldOfOnce) {
 struct Channels {
   const char* line;
   std::vector<Seconds> shell;    // limits for a session with a pty
-  std::vector<Seconds> command;  // and for one without
+  std::vector<Seconds> command;  // and for one without, by what was asked for
+  std::vector<Seconds> sftp;
+  std::vector<Seconds> unknown;
 };
 
 TEST_F(SshdLimits, ChannelTimeoutForShellsAndForCommands) {
   using S = Seconds;
   for (const Channels& c : std::initializer_list<Channels>{
-           {"session:shell=5m", {S(300)}, {}},
-           {"session:command=5m", {}, {S(300)}},
-           {"session:subsystem:sftp=5m", {}, {S(300)}},
-           {"session:subsystem:netconf=5m", {}, {S(300)}},
-           {"session:subsystem:*=5m", {}, {S(300)}},
-           {"session:*=5m", {S(300)}, {S(300)}},
-           {"session*=5m", {S(300)}, {S(300)}},
-           {"*=5m", {S(300)}, {S(300)}},
-           {"*:shell=5m", {S(300)}, {}},
-           {"session=5m", {S(300)}, {S(300)}},  // matches no shell, but it is what was meant
-           {"global=5m", {S(300)}, {S(300)}},
-           {"none", {}, {}},
-           {"direct-tcpip=5m x11-connection=1h", {}, {}},
-           {"session:shell=0", {}, {}},
-           {"session:shell=0 session:*=5m", {}, {S(300)}},  // the first that fits
-           {"session:shell=10m session:*=5m", {S(600)}, {S(300)}},
-           {"session:shell=10m session=5m", {S(600), S(300)}, {S(300)}},
-           {"session:command=10m session:subsystem:sftp=5m", {}, {S(600), S(300)}},
-           {"SESSION:SHELL=5m", {}, {}},
-           {"\"session:shell=5m\" # quoted", {S(300)}, {}},
+           {"session:shell=5m", {S(300)}, {}, {}, {}},
+           {"session:command=5m", {}, {S(300)}, {}, {}},
+           {"session:subsystem:sftp=5m", {}, {}, {S(300)}, {}},
+           {"session:subsystem:netconf=5m", {}, {}, {}, {}},
+           {"session:subsystem:*=5m", {}, {}, {S(300)}, {}},
+           {"session:*=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},
+           {"session*=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},
+           {"*=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},
+           {"*:shell=5m", {S(300)}, {}, {}, {}},
+           // Matches none of them, but it is what was meant.
+           {"session=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},
+           {"global=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},
+           {"global=1h global=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},  // the last one
+           {"global=5m global=0", {}, {}, {}, {}},
+           {"globa?=5m", {}, {}, {}, {}},
+           {"none", {}, {}, {}, {}},
+           {"direct-tcpip=5m x11-connection=1h", {}, {}, {}, {}},
+           {"session:shell=0", {}, {}, {}, {}},
+           // The first that fits.
+           {"session:shell=0 session:*=5m", {}, {S(300)}, {S(300)}, {}},
+           {"session:shell=0 *=10m", {}, {S(600)}, {S(600)}, {}},
+           {"session:shell=0 session=5m", {}, {S(300)}, {S(300)}, {}},
+           {"session:shell=0 global=5m", {S(300)}, {S(300)}, {S(300)}, {S(300)}},
+           {"session:shell=1h session*=10m", {S(3600)}, {S(600)}, {S(600)}, {S(3600)}},
+           {"session:shell=10m session:*=5m", {S(600)}, {S(300)}, {S(300)}, {S(600)}},
+           {"session:shell=10m session=5m", {S(600)}, {S(300)}, {S(300)}, {S(600)}},
+           {"session=5m session:shell=10m", {S(600)}, {S(300)}, {S(300)}, {S(600)}},
+           {"session:command=10m session:subsystem:sftp=5m", {}, {S(600)}, {S(300)}, {}},
+           {"session:command=5m session:subsystem:sftp=0", {}, {S(300)}, {}, {}},
+           {"SESSION:SHELL=5m", {}, {}, {}, {}},
+           {"\"session:shell=5m\" # quoted", {S(300)}, {}, {}, {}},
        }) {
     const std::string content = std::string("ChannelTimeout ") + c.line + "\n";
     EXPECT_EQ(in_force(content, Kind::ssh), c.shell) << c.line;
-    EXPECT_EQ(in_force(content, Kind::ssh_nopty), c.command) << c.line;
+    EXPECT_EQ(in_force(content, Kind::ssh_nopty, Channel::shell), c.shell) << c.line;
+    EXPECT_EQ(in_force(content, Kind::ssh_nopty, Channel::command), c.command) << c.line;
+    EXPECT_EQ(in_force(content, Kind::ssh_nopty, Channel::sftp), c.sftp) << c.line;
+    EXPECT_EQ(in_force(content, Kind::ssh_nopty), c.unknown) << c.line;
+    EXPECT_THAT(in_force(content, Kind::ssh_nopty, Channel::none), IsEmpty()) << c.line;
   }
+}
+
+TEST_F(SshdLimits, ACommandMayBeASubsystemThatIsNotSftp) {
+  const auto command = [&](const std::string& content) {
+    return in_force(content + "ChannelTimeout session:command=5m session:subsystem:*=1h\n",
+                    Kind::ssh_nopty, Channel::command);
+  };
+  const std::string sftp = "Subsystem sftp /usr/lib/openssh/sftp-server -l INFO\n";
+  EXPECT_THAT(command(sftp), ElementsAre(Seconds(300)));
+  EXPECT_THAT(command("Subsystem sftp internal-sftp\n"), ElementsAre(Seconds(300)));
+  EXPECT_THAT(command(sftp + "Subsystem netconf /usr/bin/netconf\n"), ElementsAre(Seconds(3600)));
+  EXPECT_THAT(command("Subsystem sftp /opt/with-quota sftp-server\n"), ElementsAre(Seconds(3600)));
+  EXPECT_THAT(in_force("Subsystem netconf /usr/bin/netconf\nChannelTimeout session:command=5m\n",
+                       Kind::ssh_nopty, Channel::command),
+              IsEmpty());
 }
 
 TEST_F(SshdLimits, WhatSshdIgnoresOfChannelTimeoutIsSaid) {
@@ -246,6 +280,23 @@ TEST_F(SshdLimits, WhatSshdIgnoresOfChannelTimeoutIsSaid) {
   EXPECT_EQ(reason("ChannelTimeout session:shell=0s\n"), "session:shell=0s: 0 turns it off");
   EXPECT_EQ(reason("ChannelTimeout direct-tcpip=1h\n"), "it names no channel type of a shell");
   EXPECT_EQ(reason("ChannelTimeout # nothing\n"), "it names no channel type");
+}
+
+TEST_F(SshdLimits, WhyAChannelThatIsNotKnownHasNoLimitIsSaid) {
+  auto sources = limits("ChannelTimeout session:command=5m global=1h\n", Kind::ssh_nopty);
+  ASSERT_THAT(sources, SizeIs(2));
+  EXPECT_EQ(sources[0].reason,
+            "session:command=5m: sshd may call it session:shell, which has no limit");
+  EXPECT_TRUE(sources[0].conditional);
+  EXPECT_EQ(sources[1].limit, Seconds(3600));
+  sources = limits("ChannelTimeout session:command=5m session=1h\n", Kind::ssh_nopty);
+  ASSERT_THAT(sources, SizeIs(2));
+  EXPECT_EQ(sources[0].reason,
+            "session:command=5m: not the longest of those that it may be to sshd");
+  EXPECT_EQ(sources[1].limit, Seconds(3600));
+  sources = limits("ChannelTimeout *=5m\n", Kind::ssh_nopty, "alice", Channel::none);
+  ASSERT_THAT(sources, SizeIs(1));
+  EXPECT_EQ(sources[0].reason, "nothing runs on this connection that could time out");
 }
 
 TEST_F(SshdLimits, ChannelTimeoutPointsAtTheElement) {

@@ -34,6 +34,13 @@ TEST(Subject, OfALiveSession) {
   EXPECT_EQ(subject.sshd.config_file, "/etc/ssh/other");
 }
 
+TEST(Subject, WithoutATerminalSaysWhatWasAskedFor) {
+  Session session;
+  session.kind = Kind::ssh_nopty;
+  session.channel = Channel::sftp;
+  EXPECT_EQ(subject_of(session, {}).channel, Channel::sftp);
+}
+
 TEST(Subject, OfASessionInAContainer) {
   Session session;
   session.user = "root";

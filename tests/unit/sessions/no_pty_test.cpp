@@ -181,6 +181,41 @@ TEST_F(NoPtyTest, TheCommandIsTheOneThatAShellWaitsFor) {
   EXPECT_EQ(command_name(proc.procfs(), kCommand), "bash") << "which of several it cannot be told";
 }
 
+TEST_F(NoPtyTest, WhatAChannelWasAskedForAs) {
+  const auto channel_of_shell = [&](const std::vector<std::string>& arguments) {
+    std::string joined;
+    for (const std::string& argument : arguments) joined += argument + '\0';
+    command("bash", "/bin/bash");
+    proc.file(kCommand, "cmdline", joined);
+    return channel_of(proc.procfs(), kCommand);
+  };
+  EXPECT_EQ(channel_of_shell({"-bash"}), Channel::shell);
+  EXPECT_EQ(channel_of_shell({"bash", "-c", "make -j8"}), Channel::command);
+  EXPECT_EQ(channel_of_shell({"bash", "-c", "/usr/lib/openssh/sftp-server -l INFO"}),
+            Channel::sftp);
+  EXPECT_EQ(channel_of_shell({"bash", "-c", "cat sftp-server"}), Channel::command);
+  EXPECT_EQ(channel_of_shell({"bash", "-s"}), Channel::command);
+  EXPECT_EQ(channel_of_shell({"bash", "-c", ""}), Channel::command);
+  EXPECT_EQ(channel_of_shell({}), Channel::unknown);
+  command("sftp-server", "/usr/lib/openssh/sftp-server");
+  EXPECT_EQ(channel_of(proc.procfs(), kCommand), Channel::sftp);
+  command("sshd", kSshd);
+  EXPECT_EQ(channel_of(proc.procfs(), kCommand), Channel::unknown);
+  title(kCommand, "sshd: alice@internal-sftp");
+  EXPECT_EQ(channel_of(proc.procfs(), kCommand), Channel::sftp);
+}
+
+TEST_F(NoPtyTest, AChannelStaysWhatItWasAskedForAs) {
+  const auto channel_after = [&](const char* comm) {
+    command(comm);
+    table.update({monitor(), channel()}, second(50));
+    return table.find({kCommand, channel().start, 0})->channel;
+  };
+  EXPECT_EQ(channel_after("sh"), Channel::command);
+  EXPECT_EQ(channel_after("sftp-server"), Channel::sftp);
+  EXPECT_EQ(channel_after("make"), Channel::sftp);
+}
+
 TEST_F(NoPtyTest, AnSshdIsTakenForItsChannelOnlyAfterAWhile) {
   command("sshd", kSshd);
   EXPECT_THAT(table.update({monitor(), channel()}, second(50)).started, IsEmpty());
@@ -196,6 +231,7 @@ TEST_F(NoPtyTest, AConnectionWithoutChannelsIsASessionAfterAWhile) {
   EXPECT_EQ(table.find(id)->host, kHost);
   EXPECT_EQ(table.find(id)->kind, Kind::ssh_nopty);
   EXPECT_EQ(table.find(id)->foreground, "");
+  EXPECT_EQ(table.find(id)->channel, Channel::none);
   EXPECT_THAT(table.update({monitor()}, second(55)).started, IsEmpty());
 }
 
