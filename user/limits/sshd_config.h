@@ -30,8 +30,9 @@ struct SshdConnection {
 };
 
 // Match lines are split into words in one way before OpenSSH 9.9 and in another since. `any` takes
-// the older reading, and the newer one where the connection's version says so or where only that
-// is accepted (Invalid-User and Version exist only there).
+// the one that the connection's version tells, or the only one that is accepted (Invalid-User and
+// Version exist only in the newer). Where no version is known and the two do not say the same of a
+// connection, the line is undecided.
 enum class SshdGrammar { any, before_9_9, since_9_9 };
 
 // One directive that is in force.

@@ -40,9 +40,10 @@ LimitSource loser(const SshdVisit& visit, const SshdVisit* winner) {
   if (visit.match != nullptr && !visit.for_connection) {
     const std::string block = printable(visit.match->text);
     source.conditional = visit.matches == SshdMatches::undecided;
-    source.reason = source.conditional
-                        ? fmt::format("{} is not decided: not all that it asks for is known", block)
-                        : block + " does not match";
+    source.reason = !source.conditional ? block + " does not match"
+                    : std::get<SshdMatch>(visit.match->what).differs_by_release()
+                        ? block + " is not decided: OpenSSH reads it in another way since 9.9"
+                        : block + " is not decided: not all that it asks for is known";
   } else if (winner != nullptr && winner->match != nullptr && !visit.for_connection) {
     source.reason = fmt::format("{} ({}) matches and overrides it", printable(winner->match->text),
                                 place(*winner->match, *visit.statement));

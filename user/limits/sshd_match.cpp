@@ -254,27 +254,41 @@ Result<SshdMatch> SshdMatch::parse(SshdScanner scanner, const Where& where, Sshd
   return match;
 }
 
-const Criteria& SshdMatch::reading(const SshdConnection& connection) const {
-  if (!before_9_9_) return *since_9_9_;
-  return since_9_9_ && since_9_9(connection.version) ? *since_9_9_ : *before_9_9_;
+template <class Ask>
+SshdMatches SshdMatch::by_reading(const SshdConnection& connection, Ask ask) const {
+  if (!before_9_9_) return ask(*since_9_9_);
+  if (!since_9_9_) return ask(*before_9_9_);
+  if (!connection.version.empty()) {
+    return ask(since_9_9(connection.version) ? *since_9_9_ : *before_9_9_);
+  }
+  const SshdMatches before = ask(*before_9_9_);
+  return before == ask(*since_9_9_) ? before : SshdMatches::undecided;
 }
 
 SshdMatches SshdMatch::at_start(const SshdConnection& connection) const {
-  for (const SshdCriterion& asked : reading(connection)) {
-    if (asked.what != What::all && asked.what != What::version) return SshdMatches::no;
-    if (evaluate(asked, connection) != SshdMatches::yes) return SshdMatches::no;
-  }
-  return SshdMatches::yes;
+  return by_reading(connection, [&](const Criteria& criteria) {
+    for (const SshdCriterion& asked : criteria) {
+      if (asked.what != What::all && asked.what != What::version) return SshdMatches::no;
+      if (evaluate(asked, connection) != SshdMatches::yes) return SshdMatches::no;
+    }
+    return SshdMatches::yes;
+  });
 }
 
 SshdMatches SshdMatch::for_connection(const SshdConnection& connection) const {
-  SshdMatches result = SshdMatches::yes;
-  for (const SshdCriterion& asked : reading(connection)) {
-    const SshdMatches one = evaluate(asked, connection);
-    if (one == SshdMatches::no) return SshdMatches::no;
-    if (one == SshdMatches::undecided) result = SshdMatches::undecided;
-  }
-  return result;
+  return by_reading(connection, [&](const Criteria& criteria) {
+    SshdMatches result = SshdMatches::yes;
+    for (const SshdCriterion& asked : criteria) {
+      const SshdMatches one = evaluate(asked, connection);
+      if (one == SshdMatches::no) return SshdMatches::no;
+      if (one == SshdMatches::undecided) result = SshdMatches::undecided;
+    }
+    return result;
+  });
+}
+
+bool SshdMatch::differs_by_release() const {
+  return before_9_9_ && since_9_9_ && *before_9_9_ != *since_9_9_;
 }
 
 }  // namespace idlewarden

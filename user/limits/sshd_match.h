@@ -29,10 +29,11 @@ struct SshdCriterion {
   What what = What::all;
   std::string pattern;
   int port = 0;
+  friend bool operator==(const SshdCriterion&, const SshdCriterion&) = default;
 };
 
 // `undecided` is "no" to sshd -T: something that the line asks for is not known of the connection,
-// and all that is known fits.
+// and all that is known fits; or it is not known which sshd reads the line, and they differ.
 enum class SshdMatches { no, yes, undecided };
 
 class SshdMatch {
@@ -43,10 +44,14 @@ class SshdMatch {
   // The start of sshd knows no connection: only `all` and Version can match then.
   SshdMatches at_start(const SshdConnection& connection) const;
   SshdMatches for_connection(const SshdConnection& connection) const;
+  // Both readings are accepted, and ask for different things.
+  bool differs_by_release() const;
 
  private:
   using Criteria = std::vector<SshdCriterion>;
-  const Criteria& reading(const SshdConnection& connection) const;
+  // What `ask` says of the reading that is that of the connection's sshd.
+  template <class Ask>
+  SshdMatches by_reading(const SshdConnection& connection, Ask ask) const;
 
   std::optional<Criteria> before_9_9_;
   std::optional<Criteria> since_9_9_;

@@ -158,6 +158,29 @@ TEST_F(SshdLimits, NoLimitThatABlockWhichIsNotDecidedMayLoosen) {
               ElementsAre(Seconds(300)));
 }
 
+TEST_F(SshdLimits, AMatchThatTheReleasesReadDifferentlyIsNotDecided) {
+  const std::string head = "ClientAliveInterval 300\nClientAliveCountMax 2\n";
+  const auto limit = [&](const std::string& match, const std::string& version = "") {
+    SshdConnection connection;
+    connection.user = "svc";
+    connection.version = version;
+    return load(head + match + "\nClientAliveInterval 0\n").limits(connection, Kind::ssh)[0].limit;
+  };
+  EXPECT_EQ(limit("Match User 'svc'"), std::nullopt);
+  EXPECT_EQ(limit("Match User svc"), std::nullopt);
+  EXPECT_EQ(limit("Match User 'svc'", "OpenSSH_9.8p1"), Seconds(600));
+  EXPECT_EQ(limit("Match User 'root'"), Seconds(600)) << "neither way it is svc's";
+  EXPECT_EQ(limit("Match User root"), Seconds(600));
+  EXPECT_EQ(limit("Match User !'svc',*"), std::nullopt);
+  // And no limit inside of it.
+  const auto sources = limits("Match User 'svc'\nClientAliveInterval 300\n", Kind::ssh, "svc");
+  ASSERT_THAT(sources, SizeIs(1));
+  EXPECT_EQ(sources[0].limit, std::nullopt);
+  EXPECT_TRUE(sources[0].conditional);
+  EXPECT_EQ(sources[0].reason,
+            "Match User 'svc' is not decided: OpenSSH reads it in another way since 9.9");
+}
+
 // ssh_remote_hostname() or ssh_remote_ipaddr() (auth2.c).
 TEST_F(SshdLimits, WithoutUseDnsTheHostIsTheAddress) {
   const std::string block = "Match Host *.ops\nClientAliveInterval 0\n";
