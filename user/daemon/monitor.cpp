@@ -329,6 +329,7 @@ std::optional<Error> Monitor::judge_all() {
   if (parts_.limits.depends_on_time()) {
     next_judgement_ = std::min(next_judgement_, parts_.clock.now() + left_of_minute(wall));
   }
+  for (const AcceptingSshd& sshd : parts_.table.listeners()) parts_.limits.learn(sshd);
   const std::uint64_t changes = parts_.limits.changes();
   const bool all = judged_ != changes || parts_.limits.depends_on_time();
   std::size_t left = kJudgedInRotation;

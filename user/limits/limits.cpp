@@ -203,6 +203,10 @@ Result<void> Limits::reload() {
   return {};
 }
 
+void Limits::learn(const AcceptingSshd& listener) const {
+  if (impl_->policy.derive_sshd_config) impl_->host.learn(listener);
+}
+
 void Limits::forget(const Session& session) {
   impl_->host.forget(session.id.text());
 }

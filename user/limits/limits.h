@@ -39,6 +39,9 @@ class Limits {
   // Reads every file again. An error is the policy's: the old one stays in force, and the host's
   // files are read again all the same.
   Result<void> reload();
+  // An sshd that waits for connections: what its files say now is what it has read, unless that is
+  // known already.
+  void learn(const AcceptingSshd& listener) const;
   // A session has ended: what it began with (limits_host.h) need not be kept any longer.
   void forget(const Session& session);
 

@@ -231,8 +231,20 @@ void HostReadings::read_logind(const std::string& tree, LogindReading& reading) 
   ++readings_;
 }
 
-// The first session of a reading settles what that reading is: the files as they are at that
-// moment, whether or not their change was noticed yet.
+HostReadings::SshdKey HostReadings::key_of(const AcceptingSshd& sshd) const {
+  const Root root = sshd.root == "/" ? root_ : Root(sshd.root);
+  return {root.directory(), sshd.config_file, sshd.options};
+}
+
+void HostReadings::learn(const AcceptingSshd& listener) {
+  const SshdKey key = key_of(listener);
+  // What cannot be used is not read again before it changes.
+  if (const SshdReading& now = sshd_[key]; now.read && now.error) return;
+  sshd_in_force(key, listener.reading);
+}
+
+// Who is the first to ask for a reading settles what it is: the files as they are at that moment,
+// whether or not their change was noticed yet.
 HostReadings::SharedSshd HostReadings::sshd_in_force(const SshdKey& key, const std::string& name) {
   SshdReading& now = sshd_[key];
   if (name.empty()) return now.good;
@@ -246,7 +258,7 @@ HostReadings::SharedSshd HostReadings::sshd_in_force(const SshdKey& key, const s
 
 void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
                             std::vector<LimitSource>& into) {
-  const SshdKey key{root_of(subject).directory(), subject.sshd.config_file, subject.sshd.options};
+  const SshdKey key = key_of(subject.sshd);
   SshdReading& now = sshd_[key];
   if (!now.read) read_sshd(key, now);
   SharedSshd used = now.good;

@@ -77,6 +77,8 @@ class HostReadings {
   // What could not be read because the host was short of something; it is read again when it is
   // asked for next.
   std::optional<Error> take_shortage() { return std::exchange(shortage_, std::nullopt); }
+  // As Limits::learn().
+  void learn(const AcceptingSshd& listener);
   // The session has ended: what was kept for it is not asked for again.
   void forget(const std::string& session) { kept_.erase(session); }
   // As this process sees the paths, whatever tree they are in; not those in users' homes, which are
@@ -135,6 +137,7 @@ class HostReadings {
   };
 
   Root root_of(const Subject& subject) const;
+  SshdKey key_of(const AcceptingSshd& sshd) const;
   void problem(const Error& error);
   void read_sshd(const SshdKey& key, SshdReading& reading);
   SharedSshd sshd_in_force(const SshdKey& key, const std::string& name);

@@ -88,7 +88,7 @@ Result<NoPtyPart> no_pty_part(const Procfs& procfs, const std::vector<HostProgra
   const auto title = title_of(procfs, leader.pid);
   if (!title) return std::unexpected(title.error());
   switch (*title) {
-    case Title::listener: return NoPtyPart{};
+    case Title::listener: return NoPtyPart{What::listener};
     case Title::unset:
     case Title::private_part: return NoPtyPart{What::not_yet};
     case Title::user: return NoPtyPart{What::connection, leader.pid};

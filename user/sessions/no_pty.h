@@ -24,6 +24,7 @@ namespace idlewarden {
 struct NoPtyPart {
   enum class What {
     nothing,     // no business of ssh's
+    listener,    // an sshd that waits for connections
     not_yet,     // nobody has logged in on this connection; an sshd that has not told its part
     channel,     // runs on a connection, behind `host`
     connection,  // was started for a connection, which `host` serves; this may be the leader itself

@@ -242,9 +242,7 @@ void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& ses
     for (const Listener& listener : listeners(now)) {
       const bool listens = std::ranges::find(listener.places, place) != listener.places.end();
       if (!listens || listener.network != *network) continue;
-      HostProcess successor;
-      successor.ancestry = {listener.process};
-      AcceptingSshd sshd = accepting_sshd(procfs_, scope_.hosts, successor);
+      AcceptingSshd sshd = as_accepting(listener.process);
       // It is not who let them in, and has read its files for itself.
       sshd.listener = 0;
       sshd.reading.clear();
@@ -253,6 +251,24 @@ void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& ses
     if (found.size() == 1) session.sshd = shared(std::move(found.front()));
     if (!found.empty()) return;
   }
+}
+
+AcceptingSshd Resolver::as_accepting(const Process& listener) const {
+  HostProcess host;
+  host.ancestry = {listener};
+  return accepting_sshd(procfs_, scope_.hosts, host);
+}
+
+std::vector<AcceptingSshd> Resolver::found_listeners() {
+  std::vector<AcceptingSshd> found;
+  std::erase_if(found_listeners_, [&](pid_t pid) {
+    const auto executable = procfs_.executable(pid);
+    if (!executable) return is_gone(executable.error());
+    AcceptingSshd sshd = as_accepting({pid, *executable});
+    if (sshd.listener != 0 && !sshd.reading.empty()) found.push_back(std::move(sshd));
+    return false;
+  });
+  return found;
 }
 
 std::shared_ptr<const AcceptingSshd> Resolver::shared(AcceptingSshd sshd) {

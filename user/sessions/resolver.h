@@ -47,6 +47,10 @@ class Resolver {
   // As SessionTable::groups_of().
   std::optional<std::vector<std::string>> groups_of(const Session& session, BootTime now);
 
+  void add_listener(pid_t pid) { found_listeners_.push_back(pid); }
+  // As SessionTable::listeners().
+  std::vector<AcceptingSshd> found_listeners();
+
   // What was missing from sessions since the last call, or is from one that was found before, and
   // why; the first of its sort, by what it leads to.
   std::map<std::string, Error> take_problems();
@@ -63,6 +67,7 @@ class Resolver {
   Result<void> add_connection(const HostProcess& host, BootTime now, Session& session);
   // By whose configuration a session is ruled whose own listener has gone.
   void ask_successor(const HostProcess& host, BootTime now, Session& session);
+  AcceptingSshd as_accepting(const Process& listener) const;
   bool in_scope(const HostProcess& host) const;
   // The answer, if it can be relied on; tells why not.
   template <class Answer>
@@ -83,7 +88,8 @@ class Resolver {
   Accounts accounts_;
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
   std::shared_ptr<const AcceptingSshd> last_sshd_;
-  std::vector<Listener> listeners_;  // root's sshds, as of one scan
+  std::vector<pid_t> found_listeners_;  // leaders; some may have ended
+  std::vector<Listener> listeners_;     // root's sshds, as of one scan
   BootTime listeners_at_ = BootTime::min();
   std::map<std::string, Error> problems_;
   std::map<std::string, Error> lasting_;

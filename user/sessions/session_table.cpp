@@ -158,8 +158,12 @@ std::optional<Session> SessionTable::Impl::admit_no_pty(const Leader& leader, Bo
   switch (part->what) {
     case What::not_yet: return std::nullopt;
     case What::nothing:
-      // Before its exec(2), an sshd that systemd starts is not one.
-      if (scanned - leader.start >= kSettled) entry.standing = Resolver::Standing::never;
+    case What::listener:
+      // Before its exec(2), an sshd that systemd starts is not one, and what a listener has forked
+      // for a connection has its title.
+      if (scanned - leader.start < kSettled) return std::nullopt;
+      if (part->what == What::listener) resolver.add_listener(leader.pid);
+      entry.standing = Resolver::Standing::never;
       return std::nullopt;
     case What::connection:
       entry.serves = part->host;
@@ -297,6 +301,10 @@ void SessionTable::hung_up(const SessionId& id) {
 const Session* SessionTable::find(const SessionId& id) const {
   const auto found = sessions_.find(id);
   return found == sessions_.end() ? nullptr : &found->second;
+}
+
+std::vector<AcceptingSshd> SessionTable::listeners() {
+  return impl_->resolver.found_listeners();
 }
 
 std::optional<std::vector<std::string>> SessionTable::groups_of(const Session& session) {

@@ -67,6 +67,8 @@ class SessionTable {
 
   const std::map<SessionId, Session>& sessions() const noexcept { return sessions_; }
   const Session* find(const SessionId& id) const;
+  // Root's sshds that wait for connections, as they are now.
+  std::vector<AcceptingSshd> listeners();
   // The names of the groups that the session's user is in, the primary one first. nullopt: that is
   // not known at present.
   std::optional<std::vector<std::string>> groups_of(const Session& session);

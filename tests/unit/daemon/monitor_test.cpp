@@ -441,6 +441,29 @@ TEST_F(MonitorTest, AJobThatIsExecdWhereAnotherProgramWasIsSeenInTime) {
   EXPECT_EQ(terminator_.hung_up, 0);
 }
 
+TEST_F(MonitorTest, WhatAnSshdHasReadIsTakenDownBeforeAnybodyLogsIn) {
+  const auto config = [&](const std::string& interval) {
+    files_.file("etc/ssh/sshd_config",
+                "ClientAliveInterval " + interval + "\nClientAliveCountMax 1\n");
+  };
+  config("10m");
+  files_.file("policy.toml", "");
+  limits_ = std::make_unique<Limits>(*Limits::load(Root(files_.path()), "/policy.toml"));
+  proc_.file(kListener, "auxv", "here");
+  Leader listener;
+  listener.pid = kListener;
+  listener.parent = test::kInit;
+  source_.leaders = {listener};
+  tick_at(0);
+  config("5m");  // and sshd is not told
+  ASSERT_TRUE(monitor().reload("test"));
+  log_in(kStart);
+  tick_at(3);
+  const Snapshot snapshot = monitor().snapshot();
+  ASSERT_EQ(snapshot.sessions.size(), 1u);
+  EXPECT_EQ(snapshot.sessions[0].verdict->limit, Seconds(600));
+}
+
 TEST_F(MonitorTest, AJobThatIsExecdInACommandIsSeenInTime) {
   files_.file("policy.toml",
               "mode = \"enforce\"\n[[rule]]\nname = \"all\"\nlimit = \"10s\"\n"

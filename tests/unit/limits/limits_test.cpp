@@ -450,6 +450,33 @@ TEST_F(LimitsTest, ASessionKeepsTheSshdConfigThatItWasAcceptedUnder) {
   EXPECT_EQ(now->where.line, 2);
 }
 
+TEST_F(LimitsTest, AnSshdKeepsWhatItHasReadThoughNobodyLoggedInYet) {
+  dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
+  Limits limits = load();
+  AcceptingSshd listener;
+  listener.reading = "sshd-1";
+  limits.learn(listener);
+  dir_.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  ASSERT_TRUE(limits.reload());
+  limits.learn(listener);
+  EXPECT_EQ(limits.resolve(live(alice(), "one", "sshd-1"), WallTime{}).limit, Seconds(600));
+  EXPECT_EQ(limits.resolve(live(alice(), "two", "sshd-2"), WallTime{}).limit, Seconds(300));
+}
+
+TEST_F(LimitsTest, OfAnSshdWhoseFileCannotBeUsedNothingIsLearned) {
+  dir_.file(kSshd, "ClientAliveInterval five\n");
+  Limits limits = load();
+  AcceptingSshd listener;
+  listener.reading = "sshd-1";
+  limits.learn(listener);
+  const std::uint64_t before = limits.readings();
+  limits.learn(listener);
+  EXPECT_EQ(limits.readings(), before);
+  dir_.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(live(alice(), "one", "sshd-1"), WallTime{}).limit, Seconds(300));
+}
+
 TEST_F(LimitsTest, WhatSshdReadAgainIsTakenBeforeItsChangeWasNoticed) {
   dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
   const Limits limits = load();

@@ -123,8 +123,7 @@ TEST_F(NoPtyTest, WhatServesNobodyYetIsNotTheUsers) {
   EXPECT_EQ(part(monitor()).what, What::not_yet);
 }
 
-TEST_F(NoPtyTest, TheListenerAndServicesAreNothing) {
-  EXPECT_EQ(part(leader(kListener, kInit)).what, What::nothing);
+TEST_F(NoPtyTest, ServicesAreNothing) {
   proc.add({.pid = 5'000'030, .executable = "/usr/sbin/cron", .command_line = "cron"});
   EXPECT_EQ(part(leader(5'000'030, kInit)).what, What::nothing);
 }
@@ -179,6 +178,31 @@ TEST_F(NoPtyTest, TheCommandIsTheOneThatAShellWaitsFor) {
   EXPECT_EQ(command_name(proc.procfs(), kCommand), "make") << "of another session is none";
   proc.children(kCommand, {5'000'040, 5'000'040});
   EXPECT_EQ(command_name(proc.procfs(), kCommand), "bash") << "which of several it cannot be told";
+}
+
+TEST_F(NoPtyTest, WhatAListenerHasForkedForAConnectionIsNone) {
+  proc.file(kListener, "auxv", "here");
+  title(kMonitor, "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups");
+  table.update({monitor()}, monitor().start + Seconds(1));
+  EXPECT_THAT(table.listeners(), IsEmpty());
+  title(kMonitor, "sshd: alice [priv]");
+  EXPECT_THAT(table.update({monitor(), channel()}, second(50)).started, SizeIs(1));
+}
+
+TEST_F(NoPtyTest, AListenerIsKnownBeforeAnybodyLogsIn) {
+  proc.file(kListener, "auxv", "here");
+  const Leader listener = leader(kListener, kInit);
+  EXPECT_EQ(part(listener).what, What::listener);
+  EXPECT_THAT(table.listeners(), IsEmpty());
+  EXPECT_THAT(table.update({listener}, second(50)).started, IsEmpty());
+  const auto found = table.listeners();
+  ASSERT_THAT(found, SizeIs(1));
+  EXPECT_EQ(found[0].listener, kListener);
+  table.update({listener, monitor(), channel()}, second(52));
+  ASSERT_THAT(table.sessions(), SizeIs(1));
+  EXPECT_EQ(*table.sessions().begin()->second.sshd, found[0]);
+  proc.end(kListener);
+  EXPECT_THAT(table.listeners(), IsEmpty());
 }
 
 TEST_F(NoPtyTest, WhatAChannelWasAskedForAs) {
