@@ -101,6 +101,13 @@ __noinline __u64 read_replies_of_user(__u64 from, __u32 count, __u32 state)
 	return read_replies(from, count, state, true);
 }
 
+/* A window gets the focus and loses it in turn; a key can come twice. */
+static __always_inline bool is_focus(const __u8 *head, __u32 count)
+{
+	return count == IDLEWARDEN_REPLY_MIN && head[0] == ESC && head[1] == '[' &&
+	       (head[2] == 'I' || head[2] == 'O');
+}
+
 /*
  * Replies that come fast are cut anywhere on their way. A write may end in the middle of one if
  * that is no key's beginning for certain: after two whole ones, or after the rest of the one that
@@ -110,9 +117,10 @@ static __always_inline bool is_only_replies(struct idlewarden_activity *record,
 					    const struct chunk *chunk)
 {
 	__u32 carried = record->reply_state;
+	__u8 head[IDLEWARDEN_REPLY_MIN];
+	__u32 last_focus;
 	__u64 result;
 	__u32 state;
-	__u8 first;
 
 	if (carried)
 		record->reply_state = 0;
@@ -121,8 +129,14 @@ static __always_inline bool is_only_replies(struct idlewarden_activity *record,
 	if (!carried) {
 		if (chunk->count < IDLEWARDEN_REPLY_MIN)
 			return false;
-		if (!copy(&first, 1, (__u64)chunk->bytes, chunk->in_user_memory) || first != ESC)
+		if (!copy(head, sizeof(head), (__u64)chunk->bytes, chunk->in_user_memory) ||
+		    head[0] != ESC)
 			return false;
+		if (is_focus(head, chunk->count)) {
+			last_focus = record->last_focus;
+			record->last_focus = head[2];
+			return last_focus && last_focus != head[2];
+		}
 	}
 	state = carried ?: IDLEWARDEN_REPLY_START;
 	if (chunk->in_user_memory)

@@ -25,7 +25,8 @@
  * Input of this many bytes that begins with ESC may be nothing but a terminal's replies. The
  * automaton that decides is a table, [state][byte] -> next state, which the daemon fills in before
  * the program is loaded; in state 0, and so with an empty table, a person typed. The kernel hands
- * a longer write to a pty in pieces of 2048 bytes.
+ * a longer write to a pty in pieces of 2048 bytes. Reports of focus, ESC [ I and ESC [ O, are PgUp
+ * and F3 on an SCO keyboard: a write of exactly one is a reply if the last one was the other.
  */
 #define IDLEWARDEN_REPLY_MIN	3
 #define IDLEWARDEN_REPLY_MAX	2048
@@ -44,7 +45,7 @@ struct idlewarden_activity {
 	__u64 inputs;	      /* how many writes that were input; wraps */
 	__u64 replies;	      /* how many that were only replies */
 	__u64 claimed_ns;     /* since when all of this is recorded; input before it is unknown */
-	__u32 reserved;
+	__u32 last_focus;  /* the last report of focus, 'I' or 'O'; 0: none yet */
 	__u32 reply_state; /* of the automaton, in the middle of a reply; else 0 */
 };
 IDLEWARDEN_ASSERT(sizeof(struct idlewarden_activity) == 64, "one cache line");

@@ -38,6 +38,7 @@ TEST_P(OnePersonEach, Keys) {
       {"application", kRaw, "\033OA"},
       {"function", kPrompt, "\033[15~"},
       {"shiftf3", kRaw, "\033[1;2R"},  // spelt like a cursor position report
+      {"scopgup", kRaw, "\033[I"},     // spelt like the window's getting the focus
       {"escape", "vim.tiny /etc/hostname", "\033"},
       {"nul", kRaw, std::string(1, '\0')},  // Ctrl-Space
       {"interrupt", "sleep 1000", "\003"},

@@ -212,6 +212,27 @@ void expect_pieces(const PtySession& s, const std::function<InputSeen()>& seen,
   s.discard_typed();
 }
 
+TEST_P(HookedInput, FocusThatComesAndGoesIsAReply) {
+  open();
+  if (!ready()) return;
+  const PtySession s = session();
+  const auto now = [&] { return seen(s); };
+  const std::string in = "\033[I";
+  const std::string out = "\033[O";
+  // The first may be a key, and so may one that came before.
+  expect_pieces(s, now, {{in, false}, {out, true}, {in, true}, {"ls\r", false}, {out, true}});
+  expect_pieces(s, now, {{"\033[24;80R", true}, {in, true}, {out, true}});
+  expect_pieces(s, now, {{out, false}, {out, false}, {"\033[A", false}, {out, false}});
+  expect_pieces(s, now, {{in, true}, {in, false}, {"\033[24;80R", true}, {in, false}});
+  expect_pieces(s, now, {{out + in, false}, {out, true}, {out + "\033[24;80R", false}});
+  const PtySession paged = session();
+  const auto of_paged = [&] { return seen(paged); };
+  expect_pieces(paged, of_paged, {{in, false}, {in, false}, {"\033[G", false}, {in, false}});
+  const PtySession out_first = session();
+  const auto of_out_first = [&] { return seen(out_first); };
+  expect_pieces(out_first, of_out_first, {{out, false}, {in, true}, {out, true}});
+}
+
 TEST_P(HookedInput, RepliesThatComeFastAreCutAnywhere) {
   open();
   if (!ready()) return;

@@ -31,7 +31,7 @@ void fill_slot(idlewarden_activity& slot, std::uint64_t tty, BootTime now) {
   store(slot.last_reply_ns, __u64{0});
   store(slot.inputs, __u64{0});
   store(slot.replies, __u64{0});
-  store(slot.reserved, __u32{0});
+  store(slot.last_focus, __u32{0});
   store(slot.reply_state, __u32{0});
   store(slot.claimed_ns, __u64{to_ns(now)});
   store(slot.tty, __u64{tty}, std::memory_order_release);
@@ -45,7 +45,7 @@ idlewarden_activity copy_slot(idlewarden_activity& slot) {
           .inputs = load(slot.inputs),
           .replies = load(slot.replies),
           .claimed_ns = load(slot.claimed_ns),
-          .reserved = load(slot.reserved),
+          .last_focus = load(slot.last_focus),
           .reply_state = load(slot.reply_state)};
 }
 

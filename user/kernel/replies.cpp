@@ -51,7 +51,6 @@ constexpr Rule kRules[] = {
     {escape, "P", dcs},
     {escape, "_", apc},
 
-    {csi, "IO", start},  // focus in, focus out
     {csi, "?", question},
     {csi, ">", greater},
     {csi, "1", one},

@@ -7,7 +7,9 @@
 //   ESC [ 1 ; 2..16 R   F3 with a modifier; a cursor in row 1 there is taken for a key
 //   ESC [ c, ESC [ t    without parameters: rxvt's and SCO's keys
 //   ESC [ > ... S       xterm with modifyFunctionKeys=3
-// ESC [ I and ESC [ O (focus in and out) are replies: a window manager sends them, not a key.
+//   ESC [ I, ESC [ O    PgUp and F3 of an SCO keyboard (terminfo's cons25, PuTTY's SCO)
+// The last two are focus in and focus out as well, which come in turn: where a write is exactly one
+// of them and the last one before it was the other, the program takes it for a reply.
 #pragma once
 
 #include <idlewarden/abi.h>
