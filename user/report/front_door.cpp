@@ -114,10 +114,28 @@ void FrontDoor::accept_new() {
 }
 
 bool FrontDoor::make_room() {
-  if (waiting_.size() + answering_.size() < kMaxConnections) return true;
+  const auto given_up = std::ranges::count(answering_, true, &Answering::given_up);
+  if (waiting_.size() + answering_.size() - given_up < kMaxConnections) return true;
+  if (give_up_one()) return true;
   if (waiting_.empty()) return false;
   waiting_.pop_front();
   return true;
+}
+
+// The oldest answer that its client lets wait. One that waits for the daemon, or for the next
+// event, has room to write and is not meant. Its thread ends by itself, as it cannot write any
+// more.
+bool FrontDoor::give_up_one() {
+  const auto now = steady_clock::now();
+  for (Answering& a : answering_) {
+    if (a.given_up || a.done || a.safe_until > now) continue;
+    pollfd writable{a.socket.get(), POLLOUT, 0};
+    if (::poll(&writable, 1, 0) != 0) continue;
+    ::shutdown(a.socket.get(), SHUT_RDWR);
+    a.given_up = true;
+    return true;
+  }
+  return false;
 }
 
 void FrontDoor::hear_waiting(const std::vector<pollfd>& ready) {
@@ -154,6 +172,7 @@ void FrontDoor::start_answer(Waiting& client) {
   Answering& a = answering_.emplace_back();
   a.socket = std::move(client.socket);
   a.head = std::move(client.head);
+  a.safe_until = steady_clock::now() + kReadingTime;
   try {
     a.thread = std::thread([this, &a] {
       pthread_setname_np(pthread_self(), "idlewarden-http");

@@ -2,7 +2,8 @@
 // Who may cost a server a thread: only a client that has sent a whole request head. One thread
 // accepts and gathers heads without ever blocking on a client; each complete request gets a thread
 // of its own for as long as it is answered. At most 32 connections exist at a time: a newcomer
-// pushes out the one that has been silent longest, and is refused (503) if all are being answered.
+// pushes out the one that has not read its answer for a second or has been silent longest, and is
+// refused (503) if there is none.
 #pragma once
 
 #include <poll.h>
@@ -31,6 +32,8 @@ class FrontDoor {
   static constexpr std::size_t kMaxConnections = 32;
   static constexpr std::size_t kMaxHead = 8192;
   static constexpr std::chrono::milliseconds kHeadTimeout{1000};  // for the whole head
+  // So long an answer is safe from newcomers, however slowly it is read.
+  static constexpr std::chrono::milliseconds kReadingTime{1000};
 
   // `listener` is non-blocking and listening. All signals are blocked on the door's threads.
   static Result<std::unique_ptr<FrontDoor>> open(UniqueFd listener, Answer answer);
@@ -49,6 +52,8 @@ class FrontDoor {
   struct Answering {
     UniqueFd socket;
     std::string head;
+    Moment safe_until;
+    bool given_up = false;
     std::atomic<bool> done = false;
     std::thread thread;
   };
@@ -57,6 +62,7 @@ class FrontDoor {
   void run();
   void accept_new();
   bool make_room();
+  bool give_up_one();
   void hear_waiting(const std::vector<pollfd>& ready);
   bool hear(Waiting& client);
   void start_answer(Waiting& client);

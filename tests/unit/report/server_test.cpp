@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 
 #include <atomic>
@@ -226,6 +227,51 @@ TEST(MetricsServer, RefusesWhatIsBeyondTheCapWhileAllAreBeingAnswered) {
   EXPECT_THAT(read_all(connect_tcp(server->address()), 2s), HasSubstr("503"));
   go_on = true;
   for (const UniqueFd& client : clients) EXPECT_THAT(read_all(client, 5s), HasSubstr("200 OK"));
+}
+
+// Never reads, and with small segments and a small buffer, so that the server's is small, too.
+UniqueFd connect_deaf(const std::string& address) {
+  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int least = 1;
+  ::setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &least, sizeof least);
+  const int small_segment = 536;
+  ::setsockopt(fd.get(), IPPROTO_TCP, TCP_MAXSEG, &small_segment, sizeof small_segment);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  to.sin_port =
+      htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+  EXPECT_EQ(::connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  return fd;
+}
+
+TEST(MetricsServer, ClientsThatDoNotReadKeepNobodyOut) {
+  Snapshot big = test::empty_snapshot();
+  big.per_session_metrics = true;
+  for (int i = 0; i < 1000; ++i) big.sessions.push_back(test::row_of(big, {.leader = i + 1}));
+  std::atomic<std::size_t> asked = 0;
+  const auto server = serve([&]() -> Result<Snapshot> {
+    return ++asked <= FrontDoor::kMaxConnections ? big : test::small_snapshot();
+  });
+  std::vector<UniqueFd> deaf;
+  for (std::size_t i = 0; i < FrontDoor::kMaxConnections; ++i) {
+    deaf.push_back(connect_deaf(server->address()));
+    send_all(deaf.back(), "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  }
+  while (asked < FrontDoor::kMaxConnections) std::this_thread::sleep_for(5ms);
+  EXPECT_THAT(get(connect_tcp(server->address()), "/healthz"), HasSubstr("503"))
+      << "the answers fit into the buffers, so nothing is proven";
+  const auto start = TestClock::now();
+  std::string answer;
+  while (answer.find("200 OK") == std::string::npos && since(start) < 10s) {
+    std::this_thread::sleep_for(50ms);
+    answer = get(connect_tcp(server->address()), "/healthz");
+  }
+  EXPECT_THAT(answer, HasSubstr("200 OK"));
+  EXPECT_LT(since(start), 3s);
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(get(connect_tcp(server->address()), "/healthz"), HasSubstr("200 OK"));
+  }
 }
 
 TEST(MetricsServer, TurnsAProvidersErrorInto503) {
