@@ -29,6 +29,10 @@ constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
 constexpr int kScanShare = 1000;
 constexpr int kScanShareOfSampler = 250;
 constexpr int kEagerShare = 100;
+// With all that a scan leads to (who is there, what is new, whose limit is what) they may take the
+// eager share at most, but for that they are never further apart: a crowd that logs in is no reason
+// to look away for minutes.
+constexpr Nanoseconds kScanInACrowd = Seconds(30);
 // How often `hours` of the rules are looked at again, and for so many sessions the groups: on most
 // hosts for all of them, and a bounded cost on the others.
 constexpr Nanoseconds kJudgeEvery = Seconds(20);
@@ -77,8 +81,12 @@ Nanoseconds Monitor::scan_interval(BootTime now) const {
   const bool sampled = parts_.source.backend() == Backend::sampler;
   const Nanoseconds usual = sampled ? std::max(kScanOfSampler, scan_cost_ * kScanShareOfSampler)
                                     : std::max(kScanWithHook, scan_cost_ * kScanShare);
-  return now < eager_until_ ? std::min(usual, std::max(kScanEager, scan_cost_ * kEagerShare))
-                            : usual;
+  const Nanoseconds eager = std::max(kScanEager, scan_cost_ * kEagerShare);
+  return std::max(now < eager_until_ ? std::min(usual, eager) : usual, paid_off_after());
+}
+
+Nanoseconds Monitor::paid_off_after() const {
+  return std::min(whole_cost_ * kEagerShare, kScanInACrowd);
 }
 
 BootTime Monitor::pty_made() {
@@ -91,7 +99,8 @@ BootTime Monitor::pty_made() {
 void Monitor::logind_changed() {
   pty_made();
   // At once, but for whoever logs in and out in a loop.
-  next_scan_ = std::min(next_scan_, last_scan_ + std::max(kScanOnNews, scan_cost_ * kEagerShare));
+  next_scan_ = std::min(
+      next_scan_, last_scan_ + std::max({kScanOnNews, scan_cost_ * kEagerShare, paid_off_after()}));
 }
 
 // Without a tty it is no session to the table, but one that is being ended, as if it had just left.
@@ -151,6 +160,16 @@ void Monitor::read_all_again_after_a_stall(BootTime now) {
 }
 
 void Monitor::scan(BootTime now) {
+  const bool first = last_scan_ == BootTime{};
+  const Nanoseconds spent = parts_.clock.cpu();
+  look(now);
+  // What a start finds is nobody's doing.
+  if (!first) whole_cost_ = (whole_cost_ * 7 + parts_.clock.cpu() - spent) / 8;
+  last_scan_ = now;
+  next_scan_ = now + scan_interval(now);
+}
+
+void Monitor::look(BootTime now) {
   const Nanoseconds spent = parts_.clock.cpu();
   auto leaders = parts_.source.scan();
   input_.sample();
@@ -158,8 +177,6 @@ void Monitor::scan(BootTime now) {
   // A busy host is no reason to look away: what was waited is no cost, and one dear scan is no
   // rule.
   scan_cost_ = (scan_cost_ * 7 + parts_.clock.cpu() - spent) / 8;
-  last_scan_ = now;
-  next_scan_ = now + scan_interval(now);
   if (!leaders) {
     ++counters_.scans_failed;
     set_degraded("scan_failed", leaders.error().text());

@@ -73,6 +73,7 @@ class Monitor {
 
   void read_all_again_after_a_stall(BootTime now);
   void scan(BootTime now);
+  void look(BootTime now);
   void tell_what_is_missing(const std::map<std::string, Error>& from_sessions);
   void settle(BootTime now);
   void admit(const std::vector<SessionId>& started);
@@ -87,6 +88,7 @@ class Monitor {
   Event event_about(EventType type, const Session& session, const Verdict& verdict) const;
   void count(const Event& event);
   Nanoseconds scan_interval(BootTime now) const;
+  Nanoseconds paid_off_after() const;
 
   Parts parts_;
   SessionInput input_;
@@ -99,7 +101,8 @@ class Monitor {
   SharedVerdicts verdicts_;
   std::optional<std::uint64_t> judged_;  // Limits::changes() when all were judged last
   SessionId judged_last_;                // where the rotation goes on
-  Nanoseconds scan_cost_{0};
+  Nanoseconds scan_cost_{0};             // of the kernel's table alone
+  Nanoseconds whole_cost_{0};            // with all that was made of it
   Stall stall_;
   // The scan that look_again() answers from, for the decisions of one moment, and when it was made.
   std::optional<std::vector<Leader>> second_look_;

@@ -52,6 +52,7 @@ class FakeSource final : public ActivitySource {
     return leaders;
   }
   Result<void> watch(const Tty& tty) override {
+    if (on_watch) on_watch();
     if (refusing) return fail("no room");
     watched.push_back(tty);
     return {};
@@ -67,6 +68,7 @@ class FakeSource final : public ActivitySource {
   bool refusing = false;
   int scans = 0;
   std::function<void()> on_scan;
+  std::function<void()> on_watch;
 };
 
 struct FakeProbe final : ConnectionProbe {
@@ -525,6 +527,36 @@ TEST_F(MonitorTest, DearScansAreMadeLessOftenAndSlowOnesAreNot) {
   before = source_.scans;
   for (int t = 3003; t <= 6000; t += 3) tick_at(t);
   EXPECT_NEAR(source_.scans - before, 3000 * 1000 / (300 * 1000), 2) << "a thousandth of the time";
+}
+
+// A session that costs as much at each scan, and ptys that are made all the time.
+TEST_F(MonitorTest, WhatAScanLeadsToIsPaidForToo) {
+  tick_at(0);
+  source_.refusing = true;
+  log_in(kStart);
+  source_.on_watch = [this] { clock_.spend(std::chrono::milliseconds(50), Nanoseconds(0)); };
+  const auto scans_in_a_minute = [this](int minute) {
+    const int before = source_.scans;
+    for (int i = 0; i < 600; ++i) {
+      monitor().pty_made();
+      tick_at(minute * 60 + i * 0.1);
+    }
+    return source_.scans - before;
+  };
+  for (int minute = 1; minute < 5; ++minute) scans_in_a_minute(minute);
+  EXPECT_NEAR(scans_in_a_minute(5), 60 / 5, 2) << "a hundredth of the time";
+  source_.on_watch = [this] { clock_.spend(Seconds(2), Nanoseconds(0)); };
+  for (int minute = 6; minute < 12; ++minute) scans_in_a_minute(minute);
+  EXPECT_NEAR(scans_in_a_minute(12), 2, 1) << "however dear, it is looked";
+}
+
+TEST_F(MonitorTest, AStartWithADearCrowdLooksAgainAtOnce) {
+  log_in(kStart);
+  source_.on_watch = [this] { clock_.spend(Seconds(5), Nanoseconds(0)); };
+  tick_at(0);
+  const int before = source_.scans;
+  tick_at(7);
+  EXPECT_GT(source_.scans, before);
 }
 
 TEST_F(MonitorTest, WhatCannotBeWatchedIsNeverIdle) {
