@@ -9,6 +9,7 @@
 #include "support/browser.h"
 #include "support/confinement.h"
 #include "support/http.h"
+#include "support/loopback.h"
 
 namespace idlewarden::test {
 namespace {
@@ -49,6 +50,35 @@ TEST(StatusPage, ShowsALoginFromItsBeginToItsEnd) {
   EXPECT_TRUE(shows("Nobody is logged in", 15s));
   EXPECT_TRUE(shows("ended iwalice on " + tty, 5s));
   EXPECT_THAT(browser.complaints(), testing::IsEmpty());
+}
+
+// Any user can take a port before the daemon does.
+TEST(MetricsListener, APortThatIsTakenKeepsNobodyFromBeingEnded) {
+  const SshServer server("");
+  const Account alice = add_account("iwalice");
+  server.authorize(alice);
+  LoopbackListener taken;
+  const MonitorProcess monitor({.policy = "mode = \"enforce\"\nwarn = \"0s\"\ngrace = \"1s\"\n"
+                                          "[[rule]]\nname = \"all\"\nlimit = \"3s\"\n",
+                                .backend = backends().front(),
+                                .only_host_pids = {server.pid()},
+                                .more = {},
+                                .metrics_listen = "127.0.0.1:" + std::to_string(taken.port)});
+  const SshLogin login(server, alice);
+  EXPECT_FALSE(monitor.wait_event("terminated", 60s).is_null()) << monitor.log();
+  const auto degraded = [&] { return monitor.sessions()["degraded"]; };
+  ASSERT_TRUE(degraded().contains("metrics_listen")) << degraded().dump() << monitor.log();
+  const std::string said = degraded()["metrics_listen"];
+  EXPECT_THAT(said, HasSubstr("tried again every 10 s"));
+  EXPECT_THAT(monitor.log(), HasSubstr(said));
+  if (confining_unit()) {  // which leaves the daemon no network
+    EXPECT_THAT(said, HasSubstr("systemctl status idlewarden.socket"));
+    return;
+  }
+  EXPECT_THAT(said, HasSubstr("(`ss -ltnp sport = :"));
+  taken.fd.reset();
+  EXPECT_TRUE(wait_for_http(taken.port, "/healthz", 30s)) << monitor.log();
+  EXPECT_FALSE(degraded().contains("metrics_listen")) << degraded().dump();
 }
 
 // A host of its own on the network: nothing outside of this process sees it.

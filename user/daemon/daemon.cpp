@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "daemon/daemon.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <malloc.h>
 #include <signal.h>
@@ -32,6 +33,7 @@
 #include "limits/limits.h"
 #include "report/access.h"
 #include "report/hook.h"
+#include "report/listen.h"
 #include "report/server.h"
 
 namespace idlewarden {
@@ -41,6 +43,7 @@ constexpr std::chrono::milliseconds kLogindPatience{500};
 // For events that still wait for the hook when the daemon stops.
 constexpr std::chrono::milliseconds kHookPatience{3000};
 constexpr Seconds kReloadAgain{5};
+constexpr Seconds kListenAgain{10};
 constexpr int kLargeBlock = 1 << 20;
 constexpr Nanoseconds kTrimEvery = std::chrono::minutes(1);
 
@@ -125,6 +128,13 @@ struct ReadAtStart {
   std::optional<std::string> metrics_listen;
 };
 
+// The same socket, to be tried with once more if it cannot be served now.
+Result<Listener> copy_of(const Listener& listener) {
+  UniqueFd fd(::fcntl(listener.fd.get(), F_DUPFD_CLOEXEC, 3));
+  if (!fd) return fail_errno("cannot use the passed socket");
+  return Listener{.fd = std::move(fd), .address = listener.address, .file = nullptr};
+}
+
 class Daemon {
  public:
   explicit Daemon(const DaemonOptions& options) : options_(options) {}
@@ -137,7 +147,9 @@ class Daemon {
   std::expected<void, StartFailure> open_policy();
   Result<void> wire_loop();
   Result<void> open_servers();
-  Result<void> open_metrics(const SnapshotProvider& provider);
+  SnapshotProvider snapshots();
+  Result<void> open_metrics();
+  Result<void> listen_for_metrics();
   Result<void> open_kernel();
   Result<void> compose();
   void listen_to_logind();
@@ -167,7 +179,10 @@ class Daemon {
   HookRunner hooks_;
   std::unique_ptr<Limits> limits_;
   std::optional<ReadAtStart> read_at_start_;
-  bool metrics_passed_ = false;  // the listener, by the service manager
+  bool metrics_passed_ = false;             // the listener, by the service manager
+  std::optional<Listener> passed_;          // the same, until it is served
+  std::string no_metrics_;                  // why there are none
+  std::optional<BootTime> listen_again_{};  // if that may change
   OpenedSource kernel_;
   LogindSessions logind_;
   std::unique_ptr<LogindBus> logind_bus_;
@@ -194,6 +209,7 @@ std::expected<void, StartFailure> Daemon::start() {
   ::mallopt(M_TRIM_THRESHOLD, kLargeBlock);
   if (const auto kept = keep_only_needed_capabilities(); !kept) return cannot_start(kept.error());
   if (const auto opened = open_policy(); !opened) return opened;
+  read_at_start_.emplace(limits_->policy());
   // Signals are blocked before the servers' threads exist, so that all of them inherit it.
   if (const auto wired = wire_loop(); !wired) return cannot_start(wired.error());
   // The socket before the kernel: a second daemon is refused before it touches the first one's
@@ -201,6 +217,7 @@ std::expected<void, StartFailure> Daemon::start() {
   if (const auto served = open_servers(); !served) return cannot_start(served.error());
   if (const auto opened = open_kernel(); !opened) return cannot_start(opened.error());
   if (const auto composed = compose(); !composed) return cannot_start(composed.error());
+  degrade("metrics_listen", no_metrics_);
   check_token();
   listen_to_logind();
 
@@ -247,7 +264,6 @@ std::expected<void, StartFailure> Daemon::open_policy() {
 
 Result<void> Daemon::open_kernel() {
   const Policy& policy = limits_->policy();
-  read_at_start_.emplace(policy);
   auto kernel = open_activity_source({.backend = policy.backend,
                                       .record_output = policy.output_counts,
                                       .ignore_terminal_replies = policy.ignore_terminal_replies,
@@ -371,8 +387,8 @@ Result<void> Daemon::wire_loop() {
   return {};
 }
 
-Result<void> Daemon::open_servers() {
-  const SnapshotProvider provider = [this] {
+SnapshotProvider Daemon::snapshots() {
+  return [this] {
     return ask<Snapshot>([this] {
       Snapshot snapshot = monitor_->snapshot();
       snapshot.dropped_events = reporter_->dropped_events();
@@ -381,24 +397,49 @@ Result<void> Daemon::open_servers() {
       return snapshot;
     });
   };
+}
+
+Result<void> Daemon::open_servers() {
   const IdleGapsProvider gaps = [this] { return ask<IdleGaps>([this] { return gaps_->gaps(); }); };
-  auto on_socket = serve_unix(options_.socket, provider, *reporter_, gaps);
+  auto on_socket = serve_unix(options_.socket, snapshots(), *reporter_, gaps);
   if (!on_socket) return std::unexpected(on_socket.error());
   unix_server_ = std::move(*on_socket);
-  return open_metrics(provider);
+  return open_metrics();
 }
 
 // A socket that the service manager passed is used whatever the policy says: where it passes one
-// this process may not open its own.
-Result<void> Daemon::open_metrics(const SnapshotProvider& provider) {
+// this process may not open its own. Whoever takes the port first, and whatever else keeps it from
+// being listened on, keeps nobody's session from being ended.
+Result<void> Daemon::open_metrics() {
   auto passed = listen_passed();
-  if (!passed) return std::unexpected(passed.error());
-  const auto& wanted = limits_->policy().metrics_listen;
-  metrics_passed_ = passed->has_value();
+  metrics_passed_ = !passed || passed->has_value();
+  if (!passed) {
+    no_metrics_ = "there are no metrics and no status page: " + passed.error().text();
+    return {};
+  }
+  passed_ = std::move(*passed);
+  return listen_for_metrics();
+}
+
+// Fails only for an address that is none.
+Result<void> Daemon::listen_for_metrics() {
+  const auto& wanted = read_at_start_->metrics_listen;
+  listen_again_.reset();
+  no_metrics_.clear();
   if (!metrics_passed_ && !wanted) return {};
-  auto served = metrics_passed_ ? serve_metrics(std::move(**passed), provider, *reporter_)
-                                : serve_metrics(*wanted, provider, *reporter_);
-  if (!served) return std::unexpected(served.error());
+  auto served = metrics_passed_ ? serve_metrics(copy_of(*passed_), snapshots(), *reporter_)
+                                : serve_metrics(*wanted, snapshots(), *reporter_);
+  if (!served) {
+    Error error = std::move(served.error());
+    if (error.code == 0) return std::unexpected(std::move(error));
+    if (error.hint.empty()) error.hint = advice(error.code);
+    no_metrics_ =
+        fmt::format("there are no metrics and no status page; it is tried again every {} s: {}",
+                    kListenAgain.count(), error.text());
+    listen_again_ = clock_.now() + kListenAgain;
+    return {};
+  }
+  passed_.reset();
   metrics_server_ = std::move(*served);
   const std::string address = metrics_server_->address();
   const bool page = limits_->policy().metrics_page != StatusPage::off;
@@ -423,6 +464,10 @@ void Daemon::turn(const std::string& why_reload) {
     reload("tried again");
   }
   degrade("event_loop", "");
+  if (listen_again_ && clock_.now() >= *listen_again_) {
+    if (const auto heard = listen_for_metrics(); !heard) no_metrics_ = heard.error().text();
+    degrade("metrics_listen", no_metrics_);
+  }
   if (endings_->unread()) open_endings();
   if (!ptys_watched_) watch_ptys();
   monitor_due_ = monitor_->tick();
@@ -459,8 +504,9 @@ void Daemon::watch_ptys() {
 }
 
 void Daemon::arm() {
-  const BootTime due = std::min(monitor_due_, files_.due());
-  loop_->arm(std::min(due, reload_again_.value_or(due)));
+  BootTime due = std::min(monitor_due_, files_.due());
+  for (const auto& again : {reload_again_, listen_again_}) due = std::min(due, again.value_or(due));
+  loop_->arm(due);
 }
 
 // `read_since`: when the first of what was read since the last time was read, at the earliest.

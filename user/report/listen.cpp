@@ -134,7 +134,13 @@ Result<Listener> listen_tcp(const std::string& address) {
   hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
-  if (!wanted || ::getaddrinfo(wanted->host.c_str(), wanted->port.c_str(), &hints, &found) != 0) {
+  const int looked = wanted
+                         ? ::getaddrinfo(wanted->host.c_str(), wanted->port.c_str(), &hints, &found)
+                         : EAI_NONAME;
+  if (looked == EAI_SYSTEM || looked == EAI_MEMORY) {
+    return fail_errno("cannot listen on " + address, looked == EAI_MEMORY ? ENOMEM : errno);
+  }
+  if (looked != 0) {
     return fail(fmt::format("\"{}\" is no address and port to listen on", address),
                 "write 127.0.0.1:9477, [::1]:9477 or none");
   }
@@ -143,7 +149,12 @@ Result<Listener> listen_tcp(const std::string& address) {
   if (!fd) {
     auto error = fail_errno("cannot make a socket for " + address).error();
     // RestrictAddressFamilies=, systemd.exec(5)
-    if (error.code == EAFNOSUPPORT) error.hint = "see `systemctl status idlewarden.socket`";
+    if (error.code == EAFNOSUPPORT) {
+      error.hint =
+          "`systemctl status idlewarden.socket` says why it listens for nobody; once that is "
+          "mended: "
+          "`systemctl stop idlewarden.socket idlewarden && systemctl start idlewarden`";
+    }
     return std::unexpected(std::move(error));
   }
   const int on = 1;

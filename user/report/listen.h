@@ -35,6 +35,7 @@ struct Listener {
 };
 
 // "127.0.0.1:9477" or "[::1]:9477"; names are not resolved. Port 0: any free one.
+// The error of an address that is none has no code.
 Result<Listener> listen_tcp(const std::string& address);
 
 // The listening TCP socket that the service manager opened for this process (sd_listen_fds(3)), if

@@ -92,6 +92,7 @@ TEST(MetricsServer, SaysWhatIsWrongWithAnAddress) {
                           "127.0.0.1:65536", "127.0.0.1:-1", "::1:9477", "[::1]", "127.0.0.1:x"}) {
     const auto server = serve_metrics(bad, small, reporter());
     ASSERT_FALSE(server.has_value()) << bad;
+    EXPECT_EQ(server.error().code, 0) << bad;
     EXPECT_THAT(server.error().text(), HasSubstr("write 127.0.0.1:9477, [::1]:9477 or none"));
   }
 }
