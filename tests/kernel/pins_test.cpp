@@ -196,20 +196,32 @@ TEST_P(Pins, UnloadLeavesNothing) {
   if (!pinned()) return;
   const std::uint32_t id = map_id(test::pinned(dir_ + "/activity").get());
   close();
-  EXPECT_EQ(unload(dir_).value_or(-1), 4);
+  const PinsRemoved removed = unload(dir_).value();
+  EXPECT_EQ(removed.pins, 4);
+  EXPECT_FALSE(removed.daemon_runs);
   EXPECT_FALSE(std::filesystem::exists(dir_));
   EXPECT_FALSE(std::filesystem::exists(std::filesystem::path(dir_).parent_path()));
   EXPECT_TRUE(gone(id));
-  EXPECT_EQ(unload(dir_).value_or(-1), 0);
+  EXPECT_EQ(unload(dir_).value().pins, 0);
 }
 
 TEST_P(Pins, UnloadDoesNotBlindARunningDaemon) {
   open_pinned();
   if (!pinned()) return;
-  const PtySession s = session();
-  EXPECT_EQ(unload(dir_).value_or(-1), 4);
-  s.type("x");
-  EXPECT_EQ(seen(s).inputs, 1U);
+  const std::uint32_t id = map_id(test::pinned(dir_ + "/activity").get());
+  {
+    const PtySession s = session();  // its processes have this one's descriptors
+    const PinsRemoved removed = unload(dir_).value();
+    EXPECT_EQ(removed.pins, 4);
+    EXPECT_TRUE(removed.daemon_runs);
+    s.type("x");
+    EXPECT_EQ(seen(s).inputs, 1U);
+  }
+  EXPECT_TRUE(unload(dir_).value().daemon_runs) << "still";
+  close();
+  EXPECT_TRUE(gone(id));
+  EXPECT_FALSE(unload(dir_).value().daemon_runs);
+  EXPECT_FALSE(std::filesystem::exists(dir_));
 }
 
 TEST_P(Pins, AnotherAbiIsRemoved) {

@@ -67,12 +67,22 @@ int unload_now(const std::string& pin_dir, bool json) {
   const auto removed = unload(pin_dir);
   if (!removed) return complain(removed.error(), kUnreachable);
   if (json) {
-    fmt::print("{{\"removed_pins\": {}}}\n", *removed);
-  } else if (*removed == 0) {
-    fmt::print("nothing was pinned at {}\n", pin_dir);
+    fmt::print("{{\"removed_pins\": {}, \"daemon_runs\": {}}}\n", removed->pins,
+               removed->daemon_runs);
+    return kFine;
+  }
+  const std::string done = removed->pins == 0
+                               ? fmt::format("nothing was pinned at {}", pin_dir)
+                               : fmt::format("{} pins removed from {}", removed->pins, pin_dir);
+  if (removed->daemon_runs) {
+    fmt::print(
+        "{}; a daemon is running: what it loaded stays in the kernel until it ends, and its next "
+        "start begins every clock anew\n",
+        done);
+  } else if (removed->pins == 0) {
+    fmt::print("{}\n", done);
   } else {
-    fmt::print("{} pins removed from {}: nothing of idlewarden stays in the kernel\n", *removed,
-               pin_dir);
+    fmt::print("{}: nothing of idlewarden stays in the kernel\n", done);
   }
   return kFine;
 }

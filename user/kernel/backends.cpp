@@ -163,7 +163,7 @@ std::vector<std::string> blind_spots(Backend backend) {
   return spots;
 }
 
-Result<int> unload(const std::string& pin_dir) {
+Result<PinsRemoved> unload(const std::string& pin_dir) {
   return remove_pins(pin_dir);
 }
 

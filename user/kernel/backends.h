@@ -46,7 +46,13 @@ std::vector<Attempt> try_all_backends();
 // What a backend cannot see, one sentence each; for doctor and the README.
 std::vector<std::string> blind_spots(Backend backend);
 
-// Removes the pinned maps and links: nothing of idlewarden stays in the kernel. How many pins went.
-Result<int> unload(const std::string& pin_dir);
+struct PinsRemoved {
+  int pins = 0;
+  bool daemon_runs = false;  // and holds on to what was pinned until it ends
+};
+
+// Removes the pinned maps and links: nothing of idlewarden stays in the kernel, unless a daemon
+// runs, which keeps its own until it ends.
+Result<PinsRemoved> unload(const std::string& pin_dir);
 
 }  // namespace idlewarden

@@ -214,13 +214,17 @@ Result<int> PinDir::clear() const {
   return remove_all(path_, pins());
 }
 
-Result<int> remove_pins(const std::string& path) {
+Result<PinsRemoved> remove_pins(const std::string& path) {
   std::error_code error;
-  if (!fs::exists(path, error)) return 0;
+  if (!fs::exists(path, error)) return PinsRemoved{};
   if (!on_bpffs(path)) return fail(path + " is not on a BPF file system");
-  const std::vector<std::string> names = pins_in(path);
-  const auto removed = remove_all(path, names);
-  if (!removed) return removed;
+  const UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock) return fail_errno("opening " + path);
+  const bool held = flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
+  const auto pins = remove_all(path, pins_in(path));
+  if (!pins) return std::unexpected(pins.error());
+  const PinsRemoved removed{.pins = *pins, .daemon_runs = held};
+  if (held) return removed;
   // The folder and the one above it ("idlewarden"), if nothing else is in them.
   if (fs::remove(path, error)) fs::remove(fs::path(path).parent_path(), error);
   return removed;

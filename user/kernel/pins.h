@@ -40,7 +40,7 @@ class PinDir {
   UniqueFd lock_;
 };
 
-// Removes the pins and the folder, without the lock. 0 if there is no such folder.
-Result<int> remove_pins(const std::string& path);
+// Removes the pins and, unless a daemon holds it, the folder. No pins if there is no such folder.
+Result<PinsRemoved> remove_pins(const std::string& path);
 
 }  // namespace idlewarden
