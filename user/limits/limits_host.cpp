@@ -155,6 +155,15 @@ void add_kept(std::vector<LimitSource> kept, std::vector<LimitSource> now, const
   }
 }
 
+// They are shown; none of them is a limit.
+void add_overruled(const std::vector<LimitSource>& overruled, std::vector<LimitSource>& into) {
+  for (LimitSource source : overruled) {
+    if (source.limit) source.reason = fmt::format("{} s, {}", source.limit->count(), source.reason);
+    source.limit.reset();
+    into.push_back(std::move(source));
+  }
+}
+
 // What a file said that can no longer be read goes on to hold.
 void keep_unread(const ShellTimeouts& before, ShellTimeouts& now) {
   for (LimitSource source : before.in_force) {
@@ -392,7 +401,7 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   } else {
     std::ranges::copy(used->in_force, std::back_inserter(into));
   }
-  std::ranges::copy(used->overruled, std::back_inserter(into));
+  add_overruled(used->overruled, into);
   for (const Error& error : used->problems) {
     into.push_back(note(Origin::tmout, error, ""));
   }
@@ -403,7 +412,7 @@ void HostReadings::add_logind(const Subject& subject, std::vector<LimitSource>& 
   LogindReading& reading = logind_[tree];
   if (!reading.read) read_logind(tree, reading);
   if (reading.last.stop_idle_session) into.push_back(*reading.last.stop_idle_session);
-  std::ranges::copy(reading.last.overruled, std::back_inserter(into));
+  add_overruled(reading.last.overruled, into);
   for (const Error& error : reading.last.problems) {
     const bool from_before = reading.kept && reading.last.stop_idle_session;
     into.push_back(note(Origin::logind, error, from_before ? kKept : ""));

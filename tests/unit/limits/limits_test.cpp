@@ -124,6 +124,21 @@ TEST_F(LimitsTest, TheStrictestDecidesAndTheOthersSayWhyNot) {
   EXPECT_NE(find(verdict(), "as strict as /etc/ssh/sshd_config:1"), nullptr);
 }
 
+TEST_F(LimitsTest, WhatIsOverruledIsShownAndNotUsed) {
+  profile("TMOUT=60\nTMOUT=900\n");
+  dir_.file("etc/systemd/logind.conf",
+            "[Login]\nStopIdleSessionSec=50\nStopIdleSessionSec=20min\n");
+  const Verdict got = verdict();
+  EXPECT_EQ(got.limit, Seconds(900));
+  for (const char* reason : {"60 s, overwritten by /etc/profile.d/tmout.sh:2",
+                             "50 s, overwritten by /etc/systemd/logind.conf:3"}) {
+    ASSERT_NE(find(got, reason), nullptr) << reason;
+    EXPECT_FALSE(find(got, reason)->limit);
+  }
+  profile("if [ -e /etc/nope ]; then TMOUT=60; fi\n");
+  EXPECT_EQ(verdict().limit, Seconds(1200));
+}
+
 TEST_F(LimitsTest, ALivenessProbeIsShownAndNotUsed) {
   dir_.file(kSshd, "ClientAliveInterval 15\nClientAliveCountMax 3\n");
   const Verdict probe = verdict();
