@@ -39,8 +39,13 @@ std::optional<Seconds> strictest(const ShellTimeouts& timeouts) {
 }
 
 ShellTimeouts read(const Tree& tree, const Start& start) {
-  ShellTimeouts timeouts = shell_timeouts(
-      Root(tree.path()), {.uid = ::getuid(), .home = "/home/u", .shell = start.shell});
+  ShellTimeouts timeouts = shell_timeouts(Root(tree.path()), {.uid = ::getuid(),
+                                                              .home = "/home/u",
+                                                              .shell = start.shell,
+                                                              .name = "u",
+                                                              .gid = ::getgid(),
+                                                              .groups = {"u", "staff", "wheel"},
+                                                              .login = Login::ssh});
   require_explained(timeouts.in_force);
   require_explained(timeouts.overruled);
   return timeouts;

@@ -36,6 +36,7 @@ Subject subject_from(const ExplainArguments& arguments, const Root& root) {
   subject.shell = arguments.shell;
   if (const auto account = find_account(root, arguments.user)) {
     subject.uid = account->uid;
+    subject.gid = account->gid;
     subject.home = account->home;
     if (subject.shell.empty()) subject.shell = account->shell;
     if (subject.groups.empty()) {

@@ -40,7 +40,8 @@ struct LimitSource {
 struct Subject {
   std::string user;
   uid_t uid = 0;
-  std::vector<std::string> groups;  // names, primary and supplementary
+  std::optional<gid_t> gid;         // the primary group; none: not known
+  std::vector<std::string> groups;  // names, the primary one first
   bool foreign = false;             // user and groups are a container's, not the host's
   std::string home;
   std::string shell;

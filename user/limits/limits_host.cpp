@@ -33,6 +33,33 @@ bool through_logind(Kind kind) {
   std::unreachable();
 }
 
+Login login_of(Kind kind) {
+  switch (kind) {
+    case Kind::ssh: return Login::ssh;
+    case Kind::console:
+    case Kind::serial: return Login::local;
+    // Their servers are started, or pass variables on, in more ways than one.
+    case Kind::ssh_nopty:
+    case Kind::mosh:
+    case Kind::dropbear:
+    case Kind::telnet: return Login::unknown;
+  }
+  std::unreachable();
+}
+
+ShellUser shell_user(const Subject& subject) {
+  ShellUser user{.uid = subject.uid,
+                 .home = subject.home,
+                 .shell = subject.shell,
+                 .login = login_of(subject.kind)};
+  // Whom the host does not know goes by a number, and so do their groups.
+  if (subject.user == std::to_string(subject.uid)) return user;
+  user.name = subject.user;
+  user.gid = subject.gid;
+  user.groups = subject.groups;
+  return user;
+}
+
 SshdConnection connection_of(const Subject& subject) {
   SshdConnection connection;
   connection.user = subject.user;
@@ -295,7 +322,8 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
                                                                    const ShellReading& reading) {
   return homes_.ask<ShellLook>(
       kHomePatience, [key, known = reading, scripts = scripts_]() -> ShellLook {
-        const auto& [tree, uid, home, shell] = key;
+        const auto& [tree, user] = key;
+        const std::string& home = user.home;
         const Root root(tree);
         ShortageWatch shortage;
         ShellLook look;
@@ -303,7 +331,7 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
           look.stamps = print_of(root, home, *known.systems_files, *known.own_files);
           if (known.fresh && look.stamps == known.stamps) return look;
         }
-        look.now = shell_timeouts(root, {.uid = uid, .home = home, .shell = shell}, *scripts);
+        look.now = shell_timeouts(root, user, *scripts);
         const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
           for (std::string& file : std::exchange(from, {})) {
             const bool in_home = home.size() > 1 && file.starts_with(home + "/");
@@ -325,11 +353,10 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
 
 // What the host's own files say. If they do not answer either, nothing for now: a limit that nobody
 // has read is none, and is read as soon as it can be.
-HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, uid_t uid,
-                                                        const std::string& shell) {
-  auto read = without_homes_.ask<ShellTimeouts>(kHomePatience, [tree, uid, shell] {
-    return shell_timeouts(Root(tree), {.uid = uid, .home = kNoHome, .shell = shell});
-  });
+HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, ShellUser user) {
+  user.home = kNoHome;
+  auto read = without_homes_.ask<ShellTimeouts>(
+      kHomePatience, [tree, user] { return shell_timeouts(Root(tree), user); });
   ShellLook look;
   look.unread = !read;
   look.now = read ? *std::move(read) : ShellTimeouts{};
@@ -339,7 +366,8 @@ HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree,
 }
 
 void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
-  const auto& [tree, uid, home, shell] = key;
+  const auto& [tree, user] = key;
+  const std::string& home = user.home;
   if (reading.fresh && batch_ != 0 && reading.batch == batch_) return;
   reading.batch = batch_;
   auto look = look_at_shell(key, reading);
@@ -347,7 +375,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
     // A user's own files can only tighten: without them nobody is ended sooner.
     reading.fresh = true;
     if (reading.last && !reading.unread) return;
-    look = look_without_home(tree, uid, shell);
+    look = look_without_home(tree, user);
     look->now->problems.push_back(
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
   }
@@ -383,7 +411,7 @@ void HostReadings::end_batch() {
 }
 
 void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& into) {
-  const ShellKey key{root_of(subject).directory(), subject.uid, subject.home, subject.shell};
+  const ShellKey key{root_of(subject).directory(), shell_user(subject)};
   shells_.set_most(std::max(kMostShells, kept_.size() + 1));
   ShellReading& now = shells_[key];
   if (!now.fresh) read_shell(key, now);
@@ -435,7 +463,7 @@ void HostReadings::reload() {
     return !Root(tree).is_directory("/") && shortage.take() == 0;
   };
   sshd_.erase_if([&](const SshdKey& key) { return gone(std::get<0>(key)); });
-  shells_.erase_if([&](const ShellKey& key) { return gone(std::get<0>(key)); });
+  shells_.erase_if([&](const ShellKey& key) { return gone(key.first); });
   logind_.erase_if(gone);
   sshd_.for_each([&](const SshdKey& key, SshdReading& reading) { read_sshd(key, reading); });
   logind_.for_each(
@@ -463,7 +491,7 @@ std::vector<std::string> HostReadings::files() {
   });
   std::set<std::pair<std::string, SharedNames>> added;
   shells_.for_each([&](const ShellKey& key, const ShellReading& reading) {
-    const std::string& tree = std::get<0>(key);
+    const std::string& tree = key.first;
     if (!added.emplace(tree, reading.systems_files).second) return;
     for (const std::string& file : *reading.systems_files) add(tree, file);
   });

@@ -102,7 +102,7 @@ class HostReadings {
     std::optional<Error> error;  // of the last attempt
     bool read = false;
   };
-  using ShellKey = std::tuple<std::string, uid_t, std::string, std::string>;
+  using ShellKey = std::pair<std::string, ShellUser>;  // the tree
   using SharedShell = std::shared_ptr<const ShellTimeouts>;
   // Most users have no files of their own, so what is read is the same for all of them: it is kept
   // once, without the names of the files.
@@ -144,7 +144,7 @@ class HostReadings {
   void read_shell(const ShellKey& key, ShellReading& reading);
   // nullopt: something that was to be read does not answer.
   std::optional<ShellLook> look_at_shell(const ShellKey& key, const ShellReading& reading);
-  ShellLook look_without_home(const std::string& tree, uid_t uid, const std::string& shell);
+  ShellLook look_without_home(const std::string& tree, ShellUser user);
   bool keep_shell(ShellReading& reading, ShellLook look);
   void read_logind(const std::string& tree, LogindReading& reading);
   void add_sshd(const Subject& subject, Seconds client_alive_floor, std::vector<LimitSource>& into);

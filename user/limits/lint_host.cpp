@@ -58,8 +58,16 @@ bool is_in(const std::string& file, const std::string& folder) {
   return folder.size() > 1 && file.starts_with(folder + "/");
 }
 
+ShellUser shell_user(const Account& account) {
+  return {.uid = account.uid, .home = account.home, .shell = account.shell};
+}
+
 ShellTimeouts read_shell(const Root& root, const Account& account) {
-  return shell_timeouts(root, {.uid = account.uid, .home = account.home, .shell = account.shell});
+  ShellUser user = shell_user(account);
+  user.name = account.name;
+  user.gid = account.gid;
+  user.groups = group_names(root, account.name, account.gid);
+  return shell_timeouts(root, user);
 }
 
 // Without what stands in the account's own files.
@@ -82,7 +90,8 @@ LintShell& shell_of(LintHost& host, const Account& account) {
   made.counts_minutes = kind.family == shell::Family::csh;
   Account nobody = account;
   nobody.home = "/nonexistent";
-  made.times = systems_part(read_shell(host.root, nobody), nobody);
+  // It stands for all who have this shell: neither a name nor groups.
+  made.times = systems_part(shell_timeouts(host.root, shell_user(nobody)), nobody);
   host.shells.push_back(std::move(made));
   return host.shells.back();
 }
@@ -91,6 +100,7 @@ Subject subject_of(const Root& root, const Account& account, Kind kind, const st
   Subject subject;
   subject.user = account.name;
   subject.uid = account.uid;
+  subject.gid = account.gid;
   subject.groups = group_names(root, account.name, account.gid);
   subject.home = account.home;
   subject.shell = account.shell;

@@ -16,6 +16,7 @@
 #include "limits/shell_csh_lines.h"
 #include "limits/shell_csh_scope.h"
 #include "limits/shell_findings.h"
+#include "limits/shell_login.h"
 #include "limits/shell_value.h"
 
 namespace idlewarden::shell {
@@ -63,9 +64,11 @@ class CshPass {
                                      {"euid", std::to_string(user.uid)}}) {
       state_.variables[name] = {.values = {Value::of(text)}};
     }
-    for (const char* name : {"prompt", "tcsh", "loginsh", "user", "term", "path", "tty"}) {
+    for (const char* name : {"prompt", "tcsh", "loginsh", "term", "path", "tty"}) {
       state_.variables[name] = {.values = {Value::nonempty()}};
     }
+    for (const auto& [name, value] : environment_of(user)) state_.at(name).values = {value};
+    state_.variables["user"] = state_.get("USER");
   }
 
   bool read_file(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "limits/shell_login.h"
 #include "limits/shell_syntax.h"
 
 namespace idlewarden::shell {
@@ -41,9 +42,14 @@ Value CshScope::expand(const CshWord& word) const {
   }
 }
 
-// The value of a word; of `ls FOLDER`, which scripts compare with "", whether there is one.
+// The value of a word, of `id -un` and the like what they print; of `ls FOLDER`, which scripts
+// compare with "", whether there is one.
 Value CshScope::output(const CshWord& word) const {
   const auto pattern = listed(word);
+  if (!pattern && word.text.size() > 2 && word.text.starts_with('`') && word.text.ends_with('`')) {
+    const Values ways = printed_by(split(word.text.substr(1, word.text.size() - 2), ' '), user_);
+    return ways.size() == 1 ? ways.front() : Value::unknown();
+  }
   if (!pattern) return expand(word);
   const Value folder = expand(*pattern);
   if (folder.kind != Value::Kind::text || folder.text.contains('*')) return Value::unknown();

@@ -9,6 +9,8 @@
 #include "limits/shell_arithmetic.h"
 #include "limits/shell_interpreter.h"
 #include "limits/shell_lexer.h"
+#include "limits/shell_login.h"
+#include "limits/shell_script.h"
 
 namespace idlewarden::shell {
 namespace {
@@ -79,7 +81,7 @@ Values Interpreter::expand_part(const Part& part, State& state, bool pattern) {
       return {Value::of(pattern && part.quoted ? escaped(part.text) : part.text)};
     case Part::Kind::parameter: return expand_parameter(part, state, pattern);
     case Part::Kind::arithmetic: return expand_arithmetic(part.text, state);
-    case Part::Kind::command: return expand_command(part.text);
+    case Part::Kind::command: return expand_command(part.text, state);
     case Part::Kind::opaque: return {Value::unknown()};
   }
   return {Value::unknown()};
@@ -223,16 +225,58 @@ Tri Interpreter::compute(const std::string& text, State& state) {
   return all;
 }
 
-// Of what commands print only what is known of every login is known here.
-Values Interpreter::expand_command(const std::string& text) const {
-  std::string_view command = trim(text);
-  for (std::string_view folder : {"/usr/bin/", "/bin/"}) {
-    if (command.starts_with(folder)) command.remove_prefix(folder.size());
+Values Interpreter::expand_command(const std::string& text, State& state) {
+  // Those that are known are short.
+  if (text.size() > 256) return {Value::unknown()};
+  const std::vector<Piece> pieces = parse_script(text, budget().left());
+  if (pieces.size() != 1 || !budget().spend(pieces.front().units) || !pieces.front().command ||
+      pieces.front().command->children.size() != 1) {
+    return {Value::unknown()};
   }
-  if (command.ends_with("2>/dev/null")) command = trim(command.substr(0, command.size() - 11));
-  if (command == "id -u" || command == "id -ru") return {Value::of(std::to_string(user_.uid))};
-  if ((command == "whoami" || command == "id -un") && user_.uid == 0) return {Value::of("root")};
-  return {Value::unknown()};
+  const Command& command = pieces.front().command->children.front();
+  const bool pipeline = command.kind == Command::Kind::pipeline;
+  return output(pipeline ? std::span(command.children) : std::span(&command, 1), state);
+}
+
+Values Interpreter::output(std::span<const Command> pipeline, State& state) {
+  Values now;
+  for (const Command& command : pipeline) {
+    if (command.diverted) return {Value::unknown()};
+    Values next;
+    for (const auto& words : texts(command, state)) {
+      if (&command == &pipeline.front()) unite(next, printed_by(words, user_));
+      for (const Value& value : now) {
+        const bool known = value.kind == Value::Kind::text && budget().spend(value.text.size());
+        unite(next, {known && !command.fed ? changed_by(words, value.text) : Value::unknown()});
+      }
+    }
+    if (next.empty()) return {Value::unknown()};
+    now = std::move(next);
+  }
+  return now;
+}
+
+// Only words that change nothing when they are looked at.
+std::vector<std::vector<std::string>> Interpreter::texts(const Command& command, State& state) {
+  const auto changes = [](const Part& part) {
+    return !part.op.empty() || part.kind == Part::Kind::arithmetic;
+  };
+  const bool plain = std::ranges::none_of(
+      command.words, [&](const Word& word) { return std::ranges::any_of(word.parts, changes); });
+  if (command.kind != Command::Kind::simple || command.words.empty() || !plain ||
+      functions_.contains(command.words.front().plain().value_or(""))) {
+    return {};
+  }
+  std::vector<std::vector<std::string>> all;
+  for (const Fields& way : fields(command.words, 0, state)) {
+    std::vector<std::string>& words = all.emplace_back();
+    for (const Value& value : way) {
+      if (value.kind != Value::Kind::text) return {};
+      words.push_back(value.text);
+    }
+    if (words.empty()) return {};
+  }
+  return all;
 }
 
 std::vector<Interpreter::Fields> Interpreter::fields(const std::vector<Word>& words,

@@ -1,13 +1,55 @@
 // SPDX-License-Identifier: Apache-2.0
 // Functions: what is defined, called, and local to them.
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "limits/shell_interpreter.h"
+#include "limits/shell_login.h"
 
 namespace idlewarden::shell {
 namespace {
 
 constexpr std::size_t kMaxBodies = 8;
+
+bool names(const Word& word, std::string_view function) {
+  return std::ranges::any_of(word.parts, [&](const Part& part) {
+    return has_word(part.text, function) ||
+           (!part.operand.empty() && names(part.operand.front(), function));
+  });
+}
+
+// Whether it hands the function's name on, as a trap, an alias or a hook does. Calls as such are
+// followed, and some commands call nothing.
+bool hands_on(const Command& command, std::string_view function) {
+  constexpr auto kOnlyAsk = std::to_array<std::string_view>(
+      {"[", "test", "echo", "grep", "id", "logger", "type", ".", "source"});
+  const auto named = [&](const Word& word) { return names(word, function); };
+  if (std::ranges::any_of(command.children,
+                          [&](const Command& child) { return hands_on(child, function); }) ||
+      std::ranges::any_of(command.assignments,
+                          [&](const Assignment& assignment) { return named(assignment.value); })) {
+    return true;
+  }
+  const std::vector<Word>& words = command.words;
+  if (command.kind == Command::Kind::each) return std::ranges::any_of(words, named);
+  if (command.kind != Command::Kind::simple || words.empty()) return false;
+  const auto name = words.front().plain();
+  if (!name) return std::ranges::any_of(words, named);
+  // export -f, unset -f
+  const bool attributes = words.size() > 1 && words[1].plain() == "-f";
+  if (attributes || std::ranges::find(kOnlyAsk, *name) != kOnlyAsk.end()) return false;
+  return std::ranges::any_of(words.begin() + 1, words.end(), named);
+}
+
+// zsh calls functions of these names itself, ksh93 those of a variable.
+bool is_hook(Dialect dialect, const std::string& function) {
+  constexpr auto kHooks = std::to_array<std::string_view>(
+      {"chpwd", "periodic", "precmd", "preexec", "zshaddhistory", "zshexit"});
+  if (dialect == Dialect::ksh93) return function.contains('.');
+  return dialect == Dialect::zsh &&
+         (function.starts_with("TRAP") || std::ranges::find(kHooks, function) != kHooks.end());
+}
 
 }  // namespace
 
@@ -106,6 +148,19 @@ void Interpreter::restore(State& state, const Frame& frame) const {
   }
 }
 
+bool Interpreter::may_be_called(const std::string& name) {
+  if (is_hook(dialect_, name)) return true;
+  for (const std::string& path : visited_) {
+    const auto script = findings_.read(path, false);
+    if (!script || !budget().spend(script->text.size() / 4)) continue;
+    if (!has_word(script->text, name)) continue;
+    for (const Piece& piece : script->pieces()) {
+      if (!piece.command || hands_on(*piece.command, name)) return true;
+    }
+  }
+  return false;
+}
+
 void Interpreter::run_uncalled_functions(State& state) {
   for (auto& [name, function] : functions_) {
     if (function.called || function.bodies.empty()) continue;
@@ -115,9 +170,16 @@ void Interpreter::run_uncalled_functions(State& state) {
     if (!without) return;
     frames_.push_back(std::make_unique<Frame>());
     frames_.back()->file = file;
-    call(function, state);
+    if (may_be_called(name)) {
+      call(function, state);
+      state.join(*without);
+    } else {
+      for (const Body& body : function.bodies) {
+        frames_.back()->file = body.file;
+        run_unreached(*body.command, state, "in a function that this login is not seen to call");
+      }
+    }
     frames_.pop_back();
-    state.join(*without);
   }
 }
 

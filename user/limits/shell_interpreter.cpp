@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "limits/shell_login.h"
 
 namespace idlewarden::shell {
 namespace {
@@ -27,8 +28,7 @@ State Interpreter::initial_state() const {
   set(kWatched, Value{});
   set("HOME", Value::of(user_.home), Tri::yes);
   set("SHELL", Value::of(user_.shell), Tri::yes);
-  set("USER", user_.uid == 0 ? Value::of("root") : Value::nonempty(), Tri::yes);
-  set("LOGNAME", user_.uid == 0 ? Value::of("root") : Value::nonempty(), Tri::yes);
+  for (const auto& [name, value] : environment_of(user_)) set(name, value, Tri::yes);
   set("PATH", Value::nonempty(), Tri::yes);
   set("TERM", Value::nonempty(), Tri::yes);
   set("PS1", Value::nonempty());
@@ -321,6 +321,7 @@ Tri Interpreter::run_choice(const Command& command, State& state) {
 // Every part runs in a subshell; ksh93's and zsh's last one does not.
 Tri Interpreter::run_pipeline(const Command& command, State& state) {
   const bool last_stays = dialect_ == Dialect::ksh93 || dialect_ == Dialect::zsh;
+  const Tri found = found_in(command, state);
   for (const Command& child : command.children) {
     if (last_stays && &child == &command.children.back()) {
       run(child, state);
@@ -328,7 +329,26 @@ Tri Interpreter::run_pipeline(const Command& command, State& state) {
       run_unreached(child, state, "is set in a subshell only");
     }
   }
-  return Tri::unknown;
+  return found;
+}
+
+// The answer of `id -nG | grep -qw NAME` and its like.
+Tri Interpreter::found_in(const Command& pipeline, State& state) {
+  const Command& grep = pipeline.children.back();
+  if (grep.fed) return Tri::unknown;
+  const Values outputs =
+      output(std::span(pipeline.children).first(pipeline.children.size() - 1), state);
+  std::optional<Tri> answer;
+  for (const auto& words : texts(grep, state)) {
+    for (const Value& text : outputs) {
+      Tri one = Tri::unknown;
+      if (text.kind == Value::Kind::text && budget().spend(text.text.size())) {
+        one = found_by(words, text.text);
+      }
+      answer = answer ? either(*answer, one) : one;
+    }
+  }
+  return answer.value_or(Tri::unknown);
 }
 
 }  // namespace idlewarden::shell

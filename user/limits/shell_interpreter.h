@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,7 +49,8 @@ class Interpreter {
   bool is_users_own(const std::string& path) const;
   // A word's values at this point, for paths ($ENV, $ZDOTDIR).
   Values expand_text(State& state, const std::string& text);
-  // Lets every function of the administrator's that was never called run on `state`.
+  // Lets every function of the administrator's that was not called, but may be in a way that is not
+  // followed, run on `state`. The others are looked into, and set nothing.
   void run_uncalled_functions(State& state);
   const std::vector<int>& undecided() const { return undecided_; }
 
@@ -106,6 +108,7 @@ class Interpreter {
   Tri run_branch(const Command& command, State& state);
   Tri run_choice(const Command& command, State& state);
   Tri run_pipeline(const Command& command, State& state);
+  Tri found_in(const Command& pipeline, State& state);
   void run_unreached(const Command& command, const State& state, const std::string& why);
   void leave(State& state, std::optional<State>& by, const std::string& why);
 
@@ -113,6 +116,7 @@ class Interpreter {
   void define(const Command& command);
   Tri call(Function& function, State& state);
   Tri call_body(const Body& body, State& state);
+  bool may_be_called(const std::string& name);
   void hide(State& state, const std::string& name);
   void restore(State& state, const Frame& frame) const;
 
@@ -149,7 +153,11 @@ class Interpreter {
   Values expand_operator(const Part& part, const Values& values, State& state, bool pattern);
   Values expand_cut(const Part& part, const Values& values, State& state);
   Values expand_arithmetic(const std::string& text, State& state);
-  Values expand_command(const std::string& text) const;
+  Values expand_command(const std::string& text, State& state);
+  // What it prints. Known for a few commands that ask who logs in.
+  Values output(std::span<const Command> pipeline, State& state);
+  // The command's words in all the ways that they may come out; empty: not known.
+  std::vector<std::vector<std::string>> texts(const Command& command, State& state);
   // Whether `value` matches an fnmatch(3) pattern.
   Tri matches(const Value& value, const Value& pattern);
   Tri compute(const std::string& text, State& state);

@@ -83,7 +83,8 @@ Token Lexer::next() {
   const auto text = token.word.plain(true);
   // A number that touches a redirection is a part of it.
   if ((at() == '<' || at() == '>') && text && !text->empty() && std::ranges::all_of(*text, digit)) {
-    return next();
+    token = next();
+    token.descriptor = *text;
   }
   return token;
 }

@@ -20,6 +20,7 @@ struct Token {
   enum class Kind { word, op, newline, end };
   Kind kind = Kind::end;
   std::string op;
+  std::string descriptor;  // the number in front of a redirection
   Word word;
   int line = 0;
   std::size_t position = 0;  // of its first character

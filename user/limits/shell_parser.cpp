@@ -182,7 +182,7 @@ Command Parser::parse_command() {
     --depth_;
     return parse_simple();
   }
-  while (!failed() && parse_redirection()) continue;
+  while (!failed() && parse_redirection(command)) continue;
   --depth_;
   return command;
 }
@@ -369,7 +369,7 @@ Command Parser::parse_simple() {
       if (!name || !token_.is(")")) return fail();
       take();
       return parse_function(*name);
-    } else if (!parse_redirection()) {
+    } else if (!parse_redirection(simple)) {
       break;
     }
   }
@@ -390,7 +390,7 @@ Command Parser::parse_function(std::string name) {
 }
 
 // Where output goes is not asked: the redirection and its word are skipped.
-bool Parser::parse_redirection() {
+bool Parser::parse_redirection(Command& command) {
   static constexpr std::array<std::string_view, 11> kRedirections = {
       "<", ">", ">>", ">|", "<&", ">&", "<>", "&>", "&>>", "<<<", "<<"};
   const bool tabs = token_.is("<<-");
@@ -398,6 +398,9 @@ bool Parser::parse_redirection() {
       (!tabs && std::ranges::find(kRedirections, token_.op) == kRedirections.end()))
     return false;
   const bool here_document = tabs || token_.is("<<");
+  const bool input = token_.op.starts_with('<');
+  command.fed = command.fed || input;
+  command.diverted = command.diverted || (!input && token_.descriptor != "2");
   take();
   if (token_.kind != Token::Kind::word) {
     failed_ = true;

@@ -50,7 +50,7 @@ class Parser {
   Command parse_test();
   Command parse_simple();
   Command parse_function(std::string name);
-  bool parse_redirection();
+  bool parse_redirection(Command& command);
   Command fail();
 
   Lexer lexer_;

@@ -74,6 +74,8 @@ struct Command {
   std::string name;         // of a function, of a loop's variable
   bool keyword = false;     // function: `function name`, not `name()`
   bool open_ended = false;  // each: the list is not written here; choice: has ;& or ;;&
+  bool fed = false;         // simple: < or its like
+  bool diverted = false;    // simple: > or its like, but for errors (2>)
   std::vector<Assignment> assignments;
   std::vector<Word> words;
   std::vector<std::vector<Word>> patterns;

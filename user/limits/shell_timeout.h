@@ -5,6 +5,8 @@
 
 #include <sys/types.h>
 
+#include <compare>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -18,10 +20,20 @@ namespace shell {
 class ScriptCache;
 }
 
+// How the user came in, as far as it shows in the shell's environment: OpenSSH sets SSH_CONNECTION
+// and its like, a terminal of the machine's own has none of them.
+enum class Login { unknown, ssh, local };
+
+// All that an answer depends on but for the files.
 struct ShellUser {
   uid_t uid = 0;
   std::string home;
-  std::string shell;  // "/bin/bash"; its base name decides which files are read
+  std::string shell;                     // "/bin/bash"; its base name decides which files are read
+  std::string name = {};                 // empty: not known
+  std::optional<gid_t> gid = {};         // the primary one; none: not known
+  std::vector<std::string> groups = {};  // names, the primary one first; empty: not known
+  Login login = Login::unknown;
+  friend auto operator<=>(const ShellUser&, const ShellUser&) = default;
 };
 
 struct ShellTimeouts {

@@ -3,12 +3,15 @@
 
 #include <utility>
 
+#include "base/account.h"
+
 namespace idlewarden {
 
 Subject subject_of(const Session& session, std::vector<std::string> groups) {
   Subject subject;
   subject.user = session.user;
   subject.uid = session.uid;
+  if (session.gid != kNoGroup) subject.gid = session.gid;
   subject.groups = std::move(groups);
   subject.foreign = session.root != "/";
   subject.home = session.home;

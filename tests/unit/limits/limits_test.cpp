@@ -533,6 +533,47 @@ TEST_F(LimitsTest, AShellKeepsTheTmoutOfItsLogin) {
   EXPECT_EQ(limit_of("old"), Seconds(900));
 }
 
+TEST_F(LimitsTest, TmoutOfSomeIsTheirsAlone) {
+  const Limits limits = load();
+  const auto limit_of = [&](const Subject& subject) {
+    return limits.resolve(subject, WallTime{}).limit;
+  };
+  profile("case $USER in kiosk) TMOUT=300 ;; esac\nid -nG | grep -qw contractors && TMOUT=200\n");
+  EXPECT_FALSE(limit_of(alice()));
+  Subject kiosk = alice();
+  kiosk.user = "kiosk";
+  EXPECT_EQ(limit_of(kiosk), Seconds(300));
+  // The same uid, and asked after the others.
+  Subject contractor = live(alice(), "one", "sshd-1");
+  contractor.groups.emplace_back("contractors");
+  EXPECT_EQ(limit_of(contractor), Seconds(200));
+  contractor.groups.pop_back();
+  EXPECT_EQ(limit_of(contractor), Seconds(200)) << "as it was at login";
+  EXPECT_FALSE(limit_of(live(alice(), "two", "sshd-1")));
+  // One of whom nothing is known but a number may be any of them.
+  Subject nobody = alice();
+  nobody.user = "1000";
+  nobody.groups = {"4294967295"};
+  EXPECT_EQ(limit_of(nobody), Seconds(200));
+}
+
+TEST_F(LimitsTest, TmoutBySshIsNotThatOfTheConsole) {
+  profile("[ -n \"$SSH_CONNECTION\" ] && TMOUT=300\n");
+  const Limits limits = load();
+  const auto source_of = [&](Kind kind) -> std::string {
+    const Verdict verdict = limits.resolve(alice(kind), WallTime{});
+    if (!verdict.limit) return "none";
+    return verdict.used_source()->conditional ? "conditional" : "certain";
+  };
+  for (const Kind kind : {Kind::ssh, Kind::console, Kind::ssh}) {
+    EXPECT_EQ(source_of(kind), kind == Kind::ssh ? "certain" : "none");
+  }
+  EXPECT_EQ(source_of(Kind::serial), "none");
+  for (const Kind kind : {Kind::mosh, Kind::dropbear, Kind::telnet}) {
+    EXPECT_EQ(source_of(kind), "conditional") << to_string(kind);
+  }
+}
+
 TEST_F(LimitsTest, PolicyAndLogindHoldForRunningSessions) {
   dir_.file("etc/systemd/logind.conf", "[Login]\nStopIdleSessionSec=15min\n");
   Limits limits = load();

@@ -4,6 +4,7 @@
 // lives on a tmpfs of this process's own mount namespace; nothing of the machine's /etc is used.
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pty.h>
@@ -89,7 +90,7 @@ class Machine {
     }
     fs::create_directory(root_ / "home/u");
     write("/etc/passwd", "root:x:0:0::/root:/bin/bash\nu:x:1000:1000::/home/u:/bin/bash\n");
-    write("/etc/group", "root:x:0:\nu:x:1000:\n");
+    write("/etc/group", "root:x:0:\nu:x:1000:\nstaff:x:50:u\ncontractors:x:2000:u\n");
   }
 
   void write(const std::string& path, std::string_view content) const {
@@ -119,23 +120,35 @@ class Machine {
 struct Login {
   std::string shell;  // "bash"
   bool as_user = false;
+  bool local = false;
 
   std::string path() const { return "/bin/" + shell; }
   std::string home() const { return as_user ? "/home/u" : "/root"; }
   uid_t uid() const { return as_user ? kUser : 0; }
+  std::string name() const { return as_user ? "u" : "root"; }
+  std::vector<std::string> groups() const {
+    if (!as_user) return {"root"};
+    return {"u", "contractors", "staff"};
+  }
 };
 
 [[noreturn]] void become(const Machine& machine, const Login& login) {
   const uid_t uid = login.uid();
+  const std::vector<gid_t> others =
+      login.as_user ? std::vector<gid_t>{2000, 50} : std::vector<gid_t>();
   if (::chroot(machine.root().c_str()) != 0 || ::chdir(login.home().c_str()) != 0 ||
-      ::setgid(uid) != 0 || ::setuid(uid) != 0) {
+      ::setgroups(others.size(), others.data()) != 0 || ::setgid(uid) != 0 || ::setuid(uid) != 0) {
     ::_exit(126);
   }
-  const std::string name = login.as_user ? "u" : "root";
+  const std::string name = login.name();
   std::vector<std::string> environment = {"HOME=" + login.home(), "SHELL=" + login.path(),
                                           "USER=" + name,         "LOGNAME=" + name,
                                           "PATH=/usr/bin:/bin",   "TERM=dumb",
-                                          "MAIL=/var/mail/x",     "SSH_CONNECTION=::1 1 ::1 2"};
+                                          "MAIL=/var/mail/x"};
+  if (!login.local) {
+    environment.insert(environment.end(),
+                       {"SSH_CONNECTION=::1 1 ::1 2", "SSH_CLIENT=::1 1 2", "SSH_TTY=/dev/pts/0"});
+  }
   std::vector<char*> pointers;
   for (std::string& text : environment) pointers.push_back(text.data());
   pointers.push_back(nullptr);
@@ -257,8 +270,15 @@ struct Reading {
 
 Reading read(const Machine& machine, const Login& login) {
   Reading reading;
-  reading.timeouts = shell_timeouts(
-      Root(machine.root()), {.uid = login.uid(), .home = login.home(), .shell = login.path()});
+  reading.timeouts =
+      shell_timeouts(Root(machine.root()),
+                     {.uid = login.uid(),
+                      .home = login.home(),
+                      .shell = login.path(),
+                      .name = login.name(),
+                      .gid = login.uid(),
+                      .groups = login.groups(),
+                      .login = login.local ? idlewarden::Login::local : idlewarden::Login::ssh});
   for (const LimitSource& source : reading.timeouts.in_force) {
     reading.conditional = reading.conditional || source.conditional;
     // TMOUT=0 is known, however it is reached.
@@ -311,7 +331,7 @@ TEST(ShellOracle, EveryShellAgreesWithTheReadingOfItsFiles) {
     const std::string names =
         std::string(given.shells) == "sh" ? "bash zsh ksh93 mksh" : given.shells;
     for (const std::string& name : split(names, ' ')) {
-      const Login login{.shell = name, .as_user = given.as_user};
+      const Login login{.shell = name, .as_user = given.as_user, .local = given.local};
       if (!fs::exists(login.path())) {
         if (!missing.contains(name)) missing += " " + name;
         continue;

@@ -33,8 +33,9 @@ class ShellTimeout : public ::testing::Test {
   void file(const std::string& path, const std::string& text) { tree_.file(path, text); }
 
   ShellTimeouts read(const std::string& shell = "/bin/bash") const {
-    return shell_timeouts(Root(tree_.path()),
-                          {.uid = ::getuid(), .home = "/home/u", .shell = shell});
+    ShellUser user = user_;
+    user.shell = shell;
+    return shell_timeouts(Root(tree_.path()), user);
   }
   // The limit that holds under no condition; -1: there is none, -2: not exactly one.
   long decided(const std::string& shell = "/bin/bash") const {
@@ -50,6 +51,7 @@ class ShellTimeout : public ::testing::Test {
   }
 
   test::TempDir tree_;
+  ShellUser user_{.uid = ::getuid(), .home = "/home/u", .shell = {}};
 };
 
 TEST_F(ShellTimeout, HowToOnThreeLines) {
@@ -133,6 +135,87 @@ TEST_F(ShellTimeout, ValueLeftOpenRemovesNothing) {
   EXPECT_EQ(timeouts.in_force[0].limit, Seconds(600));
   EXPECT_FALSE(timeouts.in_force[1].limit);
   EXPECT_TRUE(timeouts.in_force[1].conditional);
+}
+
+// -2: a condition is left open.
+TEST_F(ShellTimeout, ConditionOnTheLoginIsDecidedWhereItIsKnown) {
+  struct Case {
+    const char* condition;
+    long alice;
+    long kiosk;
+  };
+  constexpr Case kCases[] = {
+      {"[ \"$USER\" = kiosk ]", -1, 300},
+      {"[ \"$LOGNAME\" != alice ]", -1, 300},
+      {"[ \"$(id -un)\" = kiosk ]", -1, 300},
+      {"[ \"$(whoami)\" = kiosk ]", -1, 300},
+      {"[ \"$(logname 2>/dev/null)\" = kiosk ]", -1, 300},
+      {"[ `id -g` -eq 100 ]", 300, -1},
+      {"[ \"$(id -gn)\" = users ]", 300, -1},
+      {"id -nG | grep -qw contractors", -1, 300},
+      {"id -nG alice | grep -qw users", 300, -2},
+      {"id -Gn \"$USER\" 2>/dev/null | grep -q contractors", 300, 300},
+      {"groups | grep -q '^users$'", 300, -1},
+      {"groups $USER | grep -qw kiosk", -1, 300},
+      {"id -nG | tr ' ' '\\n' | grep -qx contractors", -1, 300},
+      {"[[ \" $(id -nG) \" == *\" contractors \"* ]]", -1, 300},
+      {"[[ $(groups) =~ contractors ]]", 300, 300},
+      {"echo \"$(id -Gn)\" | fgrep -qw contractors", -1, 300},
+      {"id -nG | grep -qi CONTRACTORS", -2, -2},
+      {"id -nG | grep -q contractors /etc/group", -2, -2},
+      {"id -nG >/tmp/x | grep -q contractors", -2, -2},
+      {"id -G | grep -qw 100", -2, -2},
+      {"id -nG | sed s/x// | grep -qw contractors", -2, -2},
+  };
+  for (const Case& given : kCases) {
+    const std::string text = std::string(given.condition) + " && TMOUT=300\n";
+    user_ = {.uid = 1000, .home = "/home/u", .shell = {}, .name = "alice", .gid = 100};
+    user_.groups = {"users"};
+    // A name that only contains the other one.
+    if (text.contains("-q contractors") || text.contains("=~"))
+      user_.groups.emplace_back("ex-contractors");
+    EXPECT_EQ(profile(text), given.alice) << text;
+    user_ = {.uid = 1001, .home = "/home/u", .shell = {}, .name = "kiosk", .gid = 101};
+    user_.groups = {"kiosk", "staff", "contractors", "wheel"};
+    EXPECT_EQ(profile(text), given.kiosk) << text;
+    user_ = {.uid = 1002, .home = "/home/u", .shell = {}};
+    EXPECT_EQ(profile(text), -2) << text;
+  }
+}
+
+TEST_F(ShellTimeout, WhoComesBySshHasItsVariables) {
+  for (const std::string name : {"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"}) {
+    const std::string set = "[ -n \"$" + name + "\" ] && TMOUT=300\n";
+    user_.login = Login::ssh;
+    EXPECT_EQ(profile(set), 300);
+    EXPECT_EQ(profile("[ \"$" + name + "\" = x ] && TMOUT=300\n"), -2)
+        << "its content is not known";
+    user_.login = Login::local;
+    EXPECT_EQ(profile(set), -1);
+    user_.login = Login::unknown;
+    EXPECT_EQ(profile(set), -2);
+  }
+}
+
+TEST_F(ShellTimeout, FunctionThatNothingCallsSetsNothing) {
+  const std::string kiosk = "# kiosk_mode: for kiosks\nkiosk_mode() { TMOUT=60; export TMOUT; }\n";
+  EXPECT_EQ(profile(kiosk), -1);
+  ASSERT_THAT(read().overruled, SizeIs(1));
+  EXPECT_EQ(read().overruled[0].reason, "in a function that this login is not seen to call");
+  user_.name = "alice";
+  EXPECT_EQ(profile(kiosk + "export -f kiosk_mode\n[ $USER = kiosk_mode ] && kiosk_mode\n"), -1);
+  EXPECT_EQ(profile(kiosk + "(kiosk_mode)\nTMOUT=900\n"), 900);
+  EXPECT_EQ(profile(kiosk + "kiosk_mode\n"), 60);
+  EXPECT_EQ(profile(kiosk + "run() { kiosk_mode; }\n"), -1);
+  for (const char* unread :
+       {"PROMPT_COMMAND=kiosk_mode", "trap 'date; kiosk_mode' USR1", "alias k=kiosk_mode",
+        "eval \"$x kiosk_mode\"", "a+=(kiosk_mode)", "for f in $x kiosk_mode; do $f; done",
+        "run() { kiosk_mode; }; trap run USR1", "if x; then y 'kiosk_mode' fi\n"}) {
+    EXPECT_EQ(profile(kiosk + unread + "\n"), -2) << unread;
+  }
+  EXPECT_EQ(profile("precmd() { TMOUT=60; }\n"), -1);
+  file("/etc/zshenv", "precmd() { TMOUT=60; }\n");
+  EXPECT_EQ(decided("/bin/zsh"), -2);
 }
 
 // As the package bash-completion does on most hosts: a folder that a variable of the environment

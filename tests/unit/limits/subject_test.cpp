@@ -12,6 +12,7 @@ using testing::ElementsAre;
 TEST(Subject, OfALiveSession) {
   Session session;
   session.user = "no-such-user-here";
+  session.gid = 50;
   session.home = "/home/x";
   session.shell = "/bin/ksh";
   session.kind = Kind::ssh;
@@ -24,6 +25,7 @@ TEST(Subject, OfALiveSession) {
   const Subject subject = subject_of(session, {"staff", "wheel"});
   EXPECT_FALSE(subject.foreign);
   EXPECT_EQ(subject.user, "no-such-user-here");
+  EXPECT_EQ(subject.gid, 50U);
   EXPECT_THAT(subject.groups, ElementsAre("staff", "wheel"));
   EXPECT_EQ(subject.home, "/home/x");
   EXPECT_EQ(subject.shell, "/bin/ksh");

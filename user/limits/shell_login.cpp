@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "limits/shell_login.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "base/text.h"
+#include "limits/shell_syntax.h"
+
+namespace idlewarden::shell {
+namespace {
+
+Value name_of(const ShellUser& user) {
+  if (!user.name.empty()) return Value::of(user.name);
+  return user.uid == 0 ? Value::of("root") : Value::unknown();
+}
+
+// The primary group comes first; of the order of the others only the kernel knows, so an answer
+// that depends on it is not the same for both of these.
+Values groups_of(const ShellUser& user, const std::string& before) {
+  std::vector<std::string> names = user.groups;
+  if (names.empty()) return {Value::unknown()};
+  Values ways{Value::of(fmt::format("{}{}", before, fmt::join(names, " ")))};
+  std::ranges::reverse(names.begin() + 1, names.end());
+  unite(ways, {Value::of(fmt::format("{}{}", before, fmt::join(names, " ")))});
+  return ways;
+}
+
+std::string program(const std::string& path) {
+  for (const std::string_view folder : {"/usr/bin/", "/bin/"}) {
+    if (path.starts_with(folder)) return path.substr(folder.size());
+  }
+  return path;
+}
+
+Value echoed(const std::vector<std::string>& words) {
+  const std::string text = fmt::format("{}", fmt::join(words.begin() + 1, words.end(), " "));
+  const bool plain = !text.starts_with('-') && text.find_first_of("\\*?[{~") == std::string::npos;
+  return plain ? Value::of(text) : Value::unknown();
+}
+
+struct Search {
+  std::string text;
+  bool word = false;
+  bool line = false;
+};
+
+std::optional<Search> search_of(const std::vector<std::string>& words) {
+  const std::string name = program(words.front());
+  if (name != "grep" && name != "egrep" && name != "fgrep") return std::nullopt;
+  Search search;
+  bool literal = name == "fgrep";
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const std::string& word = words[i];
+    if (word.starts_with('-')) {
+      if (word.size() < 2 || word.find_first_not_of("qswxFE", 1) != std::string::npos) return {};
+      search.word = search.word || word.contains('w');
+      search.line = search.line || word.contains('x');
+      literal = literal || word.contains('F');
+    } else if (search.text.empty()) {
+      search.text = word;
+    } else {
+      return std::nullopt;  // a file, too
+    }
+  }
+  constexpr auto kAround =
+      std::to_array<std::array<std::string_view, 2>>({{"^", "$"}, {"\\b", "\\b"}, {"\\<", "\\>"}});
+  for (const auto& [before, after] : kAround) {
+    std::string& text = search.text;
+    if (literal || text.size() <= before.size() + after.size() || !text.starts_with(before) ||
+        !text.ends_with(after)) {
+      continue;
+    }
+    text = text.substr(before.size(), text.size() - before.size() - after.size());
+    (before == "^" ? search.line : search.word) = true;
+    break;
+  }
+  const bool plain = std::ranges::all_of(
+      search.text, [](char c) { return name_char(c) || c == '-' || c == ' ' || c == ':'; });
+  return plain && !search.text.empty() ? std::optional(search) : std::nullopt;
+}
+
+}  // namespace
+
+std::map<std::string, Value> environment_of(const ShellUser& user) {
+  Value name = name_of(user);
+  if (name.kind == Value::Kind::unknown) name = Value::nonempty();
+  std::map<std::string, Value> variables{{"USER", name}, {"LOGNAME", name}};
+  for (const char* variable : {"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"}) {
+    if (user.login == Login::ssh) variables[variable] = Value::nonempty();
+    if (user.login == Login::local) variables[variable] = Value{};
+  }
+  return variables;
+}
+
+Values printed_by(const std::vector<std::string>& words, const ShellUser& user) {
+  std::string asks = program(words.front());
+  if (asks == "echo") return {echoed(words)};
+  std::string letters;
+  std::string whom;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    const bool option = words[i].starts_with('-');
+    if (words[i].empty() || words[i].starts_with("--") || (!option && !whom.empty())) {
+      return {Value::unknown()};
+    }
+    (option ? letters : whom) += option ? words[i].substr(1) : words[i];
+  }
+  const Value name = name_of(user);
+  // Of others nothing is known here.
+  if (!whom.empty() && (name.kind != Value::Kind::text || whom != name.text)) {
+    return {Value::unknown()};
+  }
+  std::ranges::sort(letters);
+  if (!letters.empty()) asks.append(" ").append(letters);
+  if (asks == "id u" || asks == "id ru") return {Value::of(std::to_string(user.uid))};
+  if (asks == "id nu" || asks == "id nru") return {name};
+  if ((asks == "whoami" || asks == "logname") && whom.empty()) return {name};
+  if (asks == "id g" || asks == "id gr") {
+    return {user.gid ? Value::of(std::to_string(*user.gid)) : Value::unknown()};
+  }
+  if (asks == "id gn" || asks == "id gnr") {
+    return {user.groups.empty() ? Value::unknown() : Value::of(user.groups.front())};
+  }
+  if (asks == "id Gn") return groups_of(user, "");
+  if (asks == "groups") return groups_of(user, whom.empty() ? "" : whom + " : ");
+  return {Value::unknown()};
+}
+
+Value changed_by(const std::vector<std::string>& words, std::string text) {
+  if (words.size() != 3 || program(words[0]) != "tr" || words[1] != " " ||
+      (words[2] != "\\n" && words[2] != "\n")) {
+    return Value::unknown();
+  }
+  std::ranges::replace(text, ' ', '\n');
+  return Value::of(std::move(text));
+}
+
+Tri found_by(const std::vector<std::string>& words, const std::string& text) {
+  const auto search = search_of(words);
+  // What is a letter beyond ASCII is the locale's to say.
+  if (!search || std::ranges::any_of(text, [](unsigned char c) { return c > 127; })) {
+    return Tri::unknown;
+  }
+  const auto in = [&](const std::string& line) {
+    if (search->line) return line == search->text;
+    return search->word ? has_word(line, search->text) : line.contains(search->text);
+  };
+  return std::ranges::any_of(split(text, '\n'), in) ? Tri::yes : Tri::no;
+}
+
+bool has_word(std::string_view text, std::string_view word) {
+  for (auto at = text.find(word); at != std::string_view::npos; at = text.find(word, at + 1)) {
+    const std::size_t end = at + word.size();
+    if ((at == 0 || !name_char(text[at - 1])) && (end == text.size() || !name_char(text[end]))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace idlewarden::shell

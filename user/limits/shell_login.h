@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the start-up files can ask about the login that they are run for: its environment, and the
+// output of id(1), groups(1), whoami(1), logname(1), often searched by grep(1).
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "limits/shell_timeout.h"
+#include "limits/shell_value.h"
+
+namespace idlewarden::shell {
+
+// The variables that login(1) and sshd(8) set, or leave unset, for this user.
+std::map<std::string, Value> environment_of(const ShellUser& user);
+
+// What the command prints, without newlines at the end, in all the ways that it may.
+Values printed_by(const std::vector<std::string>& words, const ShellUser& user);
+// `text` after `tr ' ' '\n'`; unknown for any other command.
+Value changed_by(const std::vector<std::string>& words, std::string text);
+// Whether this grep finds something in `text`. Known for plain words, which all of its dialects
+// read alike.
+Tri found_by(const std::vector<std::string>& words, const std::string& text);
+
+// As grep -w: no letter, digit or _ touches it.
+bool has_word(std::string_view text, std::string_view word);
+
+}  // namespace idlewarden::shell
