@@ -45,8 +45,8 @@ struct idlewarden_activity {
 	__u64 inputs;	      /* how many writes that were input; wraps */
 	__u64 replies;	      /* how many that were only replies */
 	__u64 claimed_ns;     /* since when all of this is recorded; input before it is unknown */
-	__u32 last_focus;  /* the last report of focus, 'I' or 'O'; 0: none yet */
-	__u32 reply_state; /* of the automaton, in the middle of a reply; else 0 */
+	__u32 last_focus;     /* the last report of focus, 'I' or 'O'; 0: none yet */
+	__u32 reply_state;    /* of the automaton, in the middle of a reply; else 0 */
 };
 IDLEWARDEN_ASSERT(sizeof(struct idlewarden_activity) == 64, "one cache line");
 
