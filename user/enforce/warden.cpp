@@ -65,6 +65,7 @@ struct Warden::Entry {
   BootTime known_active{};
   std::optional<BootTime> warned_at;
   std::optional<BootTime> hang_up_at;  // the last message was written; not before this
+  BootTime counted_at{};               // for the cap, with hang_up_at
   bool announced = false;  // something that has to be taken back when the session resumes
   std::array<Told, 2> told;
   std::unique_ptr<Ending> ending;
@@ -96,6 +97,14 @@ struct Warden::Round {
   const std::vector<Observation>& all;
   const Recheck& recheck;
   Step out;
+  // Who still has to be counted for the cap, and since when they could be.
+  struct InTurn {
+    BootTime since{};
+    Entry* entry = nullptr;
+    Observation o;
+    Due due;
+  };
+  std::vector<InTurn> in_turn;
 
   // What of that session's, whose end was begun, another one that lives has a part in.
   Ending::Shared shared_with_others(const SessionId& id, const Ending::Plan& plan,
@@ -131,7 +140,6 @@ struct Warden::Round {
     entry.state = State::active;
     entry.announced = false;
     entry.warned_at.reset();
-    entry.hang_up_at.reset();
   }
 };
 
@@ -144,6 +152,14 @@ Warden::~Warden() = default;
 
 void Warden::set_max_per_minute(int n) {
   settings_.max_per_minute = n;
+}
+
+// No hang-up follows the last message: what was counted for it is somebody else's now.
+void Warden::put_off(Entry& entry) {
+  if (!entry.hang_up_at) return;
+  entry.hang_up_at.reset();
+  const auto counted = std::ranges::find(begun_, entry.counted_at);
+  if (counted != begun_.end()) begun_.erase(counted);
 }
 
 bool Warden::cap_reached() const {
@@ -201,7 +217,7 @@ std::vector<int> Warden::leader_fds() const {
 
 Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
                           const Recheck& recheck) {
-  Round round{.now = now, .all = all, .recheck = recheck, .out = {}};
+  Round round{.now = now, .all = all, .recheck = recheck, .out = {}, .in_turn = {}};
   std::erase_if(begun_, [&](BootTime t) { return now - t >= kWindow; });
   for (auto& [id, entry] : entries_) {
     entry.seen = false;
@@ -219,8 +235,14 @@ Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
         hint != entries_.end() && hint->second.ending && o.session->id.same_leader(hint->first);
     if (!again && !entry.ending && entry.state != State::ended) judge(entry, o, round);
   }
-  std::erase_if(entries_,
-                [](const auto& item) { return !item.second.seen && !item.second.ending; });
+  for (auto item = entries_.begin(); item != entries_.end();) {
+    const bool stays = item->second.seen || item->second.ending;
+    if (!stays) put_off(item->second);
+    item = stays ? std::next(item) : entries_.erase(item);
+  }
+  // Whoever gives a place back has done so by now.
+  std::ranges::stable_sort(round.in_turn, {}, &Round::InTurn::since);
+  for (const auto& next : round.in_turn) come_to_the_end(*next.entry, next.o, next.due, round);
   return std::move(round.out);
 }
 
@@ -234,15 +256,32 @@ void Warden::judge(Entry& entry, Observation o, Round& round) {
   const auto d = due(o, round.now);
   const bool hands_off = untouchable(o);
   round.settle(entry, o, d, hands_off);
+  if (entry.state == State::active) put_off(entry);
   if (!d) return;
   if (hands_off) return judge_untouchable(entry, o, *d, round);
   if (const BootTime begin = begins_at(o, *d); round.now < begin) return round.wake(begin);
-  if (const Told& told = entry.told_of(*d); round.now < told.retry_at) {
-    return round.wake(told.retry_at);
-  }
+  const BootTime retry_at = entry.told_of(*d).retry_at;
+  if (round.now < retry_at) return round.wake(retry_at);
   if (d->warn.count() > 0 && !entry.warned_at) return warn(entry, o, *d, round);
-  if (round.now < ends_at(*d, entry.warned_at)) return approach(entry, o, *d, round);
-  expire(entry, o, *d, round);
+  // What counts for the cap no more is counted, and told, anew.
+  if (entry.hang_up_at && round.now - entry.counted_at >= kWindow) put_off(entry);
+  const BootTime end = ends_at(*d, entry.warned_at);
+  if (const BootTime begin = speaks_at(o, end); round.now < begin) {
+    put_off(entry);  // of an earlier end
+    return round.wake(begin);
+  }
+  if (entry.hang_up_at) return come_to_the_end(entry, o, *d, round);
+  // The longest overdue comes first; who has had a try, in vain, behind who waited meanwhile.
+  round.in_turn.push_back({std::max(end, retry_at), &entry, o, *d});
+}
+
+// At its end, or so shortly before that the last message is due. Until then only that is written:
+// what is not possible now is told, and tried again, no earlier than at the end.
+void Warden::come_to_the_end(Entry& entry, const Observation& o, const Due& d, Round& round) {
+  const BootTime end = ends_at(d, entry.warned_at);
+  if (round.now >= end) return expire(entry, o, d, round);
+  if (!entry.hang_up_at && !cap_reached()) speak(entry, o, d, round);
+  round.wake(entry.hang_up_at.value_or(end));
 }
 
 // The second look. nullopt: the session is not there any more, or is not to be treated like this.
@@ -258,13 +297,14 @@ std::optional<Warden::Second> Warden::look_again(Entry& entry, const SessionId& 
   const auto d = due(*fresh, round.now);
   const bool same_hands = untouchable(*fresh) == hands_off;
   round.settle(entry, *fresh, d, untouchable(*fresh));
+  if (entry.state == State::active) put_off(entry);
   if (!same_hands) round.wake(round.now + kRetryGone);
   if (!d || !same_hands) return std::nullopt;
   return Second{*fresh, *d};
 }
 
 void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round) {
-  entry.hang_up_at.reset();
+  put_off(entry);
   if (round.now < d.at) return round.wake(d.at);
   if (entry.told_of(d).would_terminate) return entry.enter(State::expired, d);
   if (round.now < entry.told_of(d).retry_at) return round.wake(entry.told_of(d).retry_at);
@@ -301,7 +341,7 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
 
   entry.enter(State::warned, d);
   entry.warned_at = round.now;
-  entry.hang_up_at.reset();
+  put_off(entry);
   entry.announced = true;
   const BootTime end = ends_at(d, entry.warned_at);
   const std::string text = render_message(fresh.verdict->messages.warn, fresh, d, end, round.now);
@@ -311,18 +351,6 @@ void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& r
   round.say(Happened::warned, fresh, d,
             said ? "" : "the warning could not be written: " + said.error().text());
   round.wake(speaks_at(fresh, end));
-}
-
-// Before the end only the last message is written. What is not possible now is told, and tried
-// again, no earlier than at the end.
-void Warden::approach(Entry& entry, const Observation& o, const Due& first, Round& round) {
-  const BootTime end = ends_at(first, entry.warned_at);
-  if (const BootTime begin = speaks_at(o, end); round.now < begin) {
-    entry.hang_up_at.reset();  // of an earlier end, which was put off
-    return round.wake(begin);
-  }
-  if (has_last_words(o) && !entry.hang_up_at && !cap_reached()) speak(entry, o, first, round);
-  round.wake(entry.hang_up_at.value_or(end));
 }
 
 void Warden::speak(Entry& entry, const Observation& o, const Due& first, Round& round) {
@@ -339,10 +367,6 @@ void Warden::speak(Entry& entry, const Observation& o, const Due& first, Round& 
 }
 
 void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round& round) {
-  // What counts for the cap no more is counted, and told, anew.
-  if (entry.hang_up_at && round.now - *entry.hang_up_at >= kWindow - kFarewell) {
-    entry.hang_up_at.reset();
-  }
   if (!entry.hang_up_at && cap_reached()) return hold(entry, o, first, round);
   if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   entry.enter(State::expired, first);
@@ -355,7 +379,10 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   if (const BootTime end = ends_at(d, entry.warned_at); round.now < end) {
     return round.wake(speaks_at(fresh, end));
   }
-  if (!grip) return fail(entry, fresh, d, grip.error(), round);
+  if (!grip) {
+    put_off(entry);
+    return fail(entry, fresh, d, grip.error(), round);
+  }
   if (!entry.hang_up_at) say_farewell(entry, fresh, d, **grip, round);
   if (round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   begin(entry, fresh, d, std::move(*grip), round);
@@ -365,6 +392,7 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
 void Warden::say_farewell(Entry& entry, const Observation& o, const Due& d, Grip& grip,
                           Round& round) {
   begun_.push_back(round.now);
+  entry.counted_at = round.now;
   const BootTime end = ends_at(d, entry.warned_at);
   const BootTime then = std::max(round.now, end);
   const std::string text = render_message(o.verdict->messages.end, o, d, end, then);
@@ -376,7 +404,7 @@ void Warden::say_farewell(Entry& entry, const Observation& o, const Due& d, Grip
 
 void Warden::hold(Entry& entry, const Observation& o, const Due& first, Round& round) {
   entry.enter(State::held, first);
-  if (!begun_.empty()) round.wake(begun_.front() + kWindow);
+  if (!begun_.empty()) round.wake(std::ranges::min(begun_) + kWindow);
   if (entry.told_of(first).held) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
@@ -400,7 +428,7 @@ void Warden::fail(Entry& entry, const Observation& o, const Due& d, const Error&
 void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
                    Round& round) {
   const BootTime end = ends_at(d, entry.warned_at);
-  entry.hang_up_at.reset();
+  entry.hang_up_at.reset();  // whether it succeeds or not, it counts
   const Ending::Plan plan{
       .cause = d.cause,
       .limit = d.limit,

@@ -7,7 +7,7 @@
 // caller read again after the session was seized; in audit mode (or for a rule with action =
 // "alert") and for a protected session the Terminator is never called (but once by adopt(), to look
 // at what an earlier daemon began); at most `max_per_minute` sessions are begun to be ended in any
-// 60 seconds, the rest are held.
+// 60 seconds, the longest overdue first, the rest are held.
 //
 // - Audit: `would_terminate` at the limit, once for each idle period. There is no `warned`, neither
 //   state nor transition, because nobody is warned. Protected sessions are reported the same way.
@@ -148,7 +148,7 @@ class Warden {
                                    bool hands_off, Round& round);
   static bool is_gone(const Result<std::unique_ptr<Grip>>& grip, Told& told, Round& round);
   void warn(Entry& entry, const Observation& o, const Due& first, Round& round);
-  void approach(Entry& entry, const Observation& o, const Due& first, Round& round);
+  void come_to_the_end(Entry& entry, const Observation& o, const Due& d, Round& round);
   void speak(Entry& entry, const Observation& o, const Due& first, Round& round);
   void expire(Entry& entry, const Observation& o, const Due& first, Round& round);
   void hold(Entry& entry, const Observation& o, const Due& first, Round& round);
@@ -158,6 +158,7 @@ class Warden {
   void fail(Entry& entry, const Observation& o, const Due& d, const Error& why, Round& round);
   void advance(const SessionId& id, Entry& entry, Round& round);
   bool untouchable(const Observation& o) const;
+  void put_off(Entry& entry);
   bool cap_reached() const;
 
   std::map<SessionId, Entry> entries_;

@@ -529,6 +529,71 @@ TEST(Warden, HoldsWhatIsMoreThanTheCapAndGoesOnWhenTheWindowFrees) {
   EXPECT_EQ(count("<held>"), 5);
 }
 
+// Somebody who answers every last message would keep the others from their ends.
+TEST(Warden, AnEndThatInputTakesBackDoesNotCount) {
+  for (const bool unseen : {false, true}) {
+    SCOPED_TRACE(unseen);
+    Bench b({.max_per_minute = 1, .protected_leaders = {}});
+    for (unsigned n = 0; n < 2; ++n) {
+      auto& s = b.add(n);
+      s.verdict.warn = Seconds(0);
+      s.verdict.messages.end = "ended";
+      s.last_activity = at(100 + 0.01 * n);
+    }
+    b.run_until(699.95);
+    ASSERT_THAT(b.log, Contains("say ended pts/0"));
+    if (unseen) {
+      b.subjects[0].typed_unseen = at(699.96);
+    } else {
+      b.subjects[0].last_activity = at(699.96);
+    }
+    b.run_until(699.99);
+    EXPECT_EQ(std::ranges::count(b.log, "say ended pts/1"), unseen ? 0 : 1);
+    b.run_until(701);
+    EXPECT_THAT(b.log, Contains("<terminated> pts/1"));
+    EXPECT_THAT(b.log, Not(Contains("hang up pts/0")));
+  }
+}
+
+TEST(Warden, AnEndThatDoesNotComeDoesNotCount) {
+  using Change = void (*)(test::Subject&);
+  const Change changes[] = {[](test::Subject& s) { s.listed = s.there = false; },
+                            [](test::Subject& s) { s.seize_error = EMFILE; },
+                            [](test::Subject& s) { s.verdict.limit = Seconds(3600); },
+                            [](test::Subject& s) { s.verdict.mode = Mode::audit; }};
+  for (const Change change : changes) {
+    Bench b({.max_per_minute = 1, .protected_leaders = {}});
+    b.add(0).verdict.messages.end = "ended";
+    b.add(1).last_activity = at(100.5);
+    b.run_until(699.95);
+    ASSERT_THAT(b.log, Contains("say ended pts/0"));
+    change(b.subjects[0]);
+    b.run_until(702);
+    EXPECT_THAT(b.log, Not(Contains("hang up pts/0")));
+    EXPECT_THAT(b.log, Contains("<terminated> pts/1"));
+  }
+}
+
+TEST(Warden, AtTheCapTheLongestOverdueComesFirst) {
+  Bench b({.max_per_minute = 1, .protected_leaders = {}});
+  for (unsigned n = 0; n < 4; ++n) b.add(n).last_activity = at(120 - 5 * n);
+  b.run_until(1000);
+  std::vector<std::string> ends;
+  std::ranges::copy_if(b.log, std::back_inserter(ends),
+                       [](const auto& l) { return l.starts_with("hang up"); });
+  EXPECT_THAT(ends,
+              ElementsAre("hang up pts/3", "hang up pts/2", "hang up pts/1", "hang up pts/0"));
+}
+
+// Each of them uses its place up in vain, once a minute.
+TEST(Warden, AtTheCapWhoCannotBeEndedComesBehindWhoWaited) {
+  Bench b({.max_per_minute = 1, .protected_leaders = {}});
+  for (unsigned n = 0; n < 2; ++n) b.add(n).hang_up_error = EPERM;
+  b.add(2).last_activity = at(101);
+  b.run_until(830);
+  EXPECT_THAT(b.log, Contains("<terminated> pts/2"));
+}
+
 TEST(Warden, ACapOfZeroHoldsAll) {
   Bench b({.max_per_minute = 0, .protected_leaders = {}});
   auto& s = b.add();

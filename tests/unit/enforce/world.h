@@ -100,7 +100,8 @@ class World final : public Terminator {
     bool last_words_read = false;
     std::uint64_t last_words_in = 0;  // the number of a step
     std::optional<BootTime> hung_up_at;
-    bool owed = false;  // hung up, and its end not told
+    bool owed = false;                   // hung up, and its end not told
+    std::optional<BootTime> counted_at;  // with the last message, for the cap
     Verdict verdict_then;
     bool terminated = false;
     bool failed = false;
@@ -148,6 +149,7 @@ class World final : public Terminator {
   void tell(const Transition& t);
   // What must hold.
   void check_transition(Life& life, const Transition& t);
+  void check_turn(const Life& life);
   void check_hang_up(const Life& life);
   void check_punctuality(const Life& life);
   void check_nothing_owed_is_forgotten();
@@ -158,7 +160,13 @@ class World final : public Terminator {
   bool overdue(const Life& life, BootTime at) const;
   bool shares_host(const Life& life) const;
   bool leftover_on_host(const Life& life) const;
-  std::ptrdiff_t begun_lately() const;
+  bool lately(BootTime t) const { return now_ - t < std::chrono::minutes(1); }
+  std::ptrdiff_t begun_lately() const {
+    return std::ranges::count_if(hang_ups_, [&](BootTime t) { return lately(t); });
+  }
+  std::ptrdiff_t at_least_begun(const Life& but) const;
+  std::ptrdiff_t at_most_begun() const;
+  BootTime end_of(const Life& life, const Deadline& d) const;
   Life* find(const SessionId& id);
   Life* pick(std::uint32_t who);
   void note(const Life* life, const std::string& text);

@@ -80,6 +80,7 @@ inline void World::kill_daemon() {
     l.signals.clear();
     l.disturb(now_);
     l.last_words_at.reset();
+    l.counted_at.reset();
     if (!l.hung_up_at) l.begin_anew();
     if (l.owed) l.failed = l.terminated = false;
   }

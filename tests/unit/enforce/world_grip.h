@@ -27,7 +27,8 @@ class World::WorldGrip final : public Grip {
     world_.note(&life_, "is hung up");
     check_fresh();
     world_.check_hang_up(life_);
-    if (!life_.has_last_words()) world_.hang_ups_.push_back(world_.now_);
+    world_.hang_ups_.push_back(life_.counted_at.value_or(world_.now_));
+    life_.counted_at.reset();
     life_.last_words_at.reset();
     if (life_.fault == no_hang_up) return fail_errno("cannot hang up", EPERM);
     ++world_.counts.hang_ups;
@@ -89,10 +90,11 @@ class World::WorldGrip final : public Grip {
     if (!d || world_.now_ < d->at - kTimeToRead) {
       world_.break_rule(life_, "told of its end too early");
     }
-    if (world_.begun_lately() >= world_.cap_) {
+    if (world_.at_least_begun(life_) >= world_.cap_) {
       world_.break_rule(life_, "told of its end beyond the cap");
     }
-    world_.hang_ups_.push_back(world_.now_);
+    world_.check_turn(life_);
+    life_.counted_at = world_.now_;
     ++world_.counts.farewells;
     life_.last_words_at = world_.now_;
     life_.last_words_read = said;

@@ -44,9 +44,44 @@ inline bool World::leftover_on_host(const Life& life) const {
   });
 }
 
-inline std::ptrdiff_t World::begun_lately() const {
-  return std::ranges::count_if(hang_ups_,
-                               [&](BootTime t) { return now_ - t < std::chrono::minutes(1); });
+// Whose last message was written and who does not go must not be counted any more, once the warden
+// can know of it: this counts only those of whom nothing speaks against their end, but for one.
+inline std::ptrdiff_t World::at_least_begun(const Life& but) const {
+  return begun_lately() + std::ranges::count_if(lives_, [&](const Life& l) {
+           if (&l == &but || !l.counted_at || !lately(*l.counted_at)) return false;
+           const auto d = deadline(l);
+           return d && now_ >= d->at - kTimeToRead && l.alive && l.has_tty && l.fault == none &&
+                  !untouchable(l) && std::ranges::count(listed_, l.session.id) != 0 &&
+                  std::max(l.last_activity, l.disturbed_at) < *l.counted_at;
+         });
+}
+
+// And this all of whom nothing was heard since.
+inline std::ptrdiff_t World::at_most_begun() const {
+  return begun_lately() + std::ranges::count_if(lives_, [&](const Life& l) {
+           return l.counted_at && lately(*l.counted_at) &&
+                  std::ranges::count(listed_, l.session.id) != 0;
+         });
+}
+
+inline BootTime World::end_of(const Life& life, const Deadline& d) const {
+  return life.warned_at ? std::max(d.at, *life.warned_at + d.warn) : d.at;
+}
+
+// Nobody is counted for the cap while somebody else is held for it who waits for much longer.
+inline void World::check_turn(const Life& life) {
+  const auto d = deadline(life);
+  if (!d) return;
+  for (const Life& l : lives_) {
+    const auto theirs = deadline(l);
+    if (!theirs || warden_->state(l.session.id) != State::held || l.fault != none ||
+        untouchable(l) || !l.alive || !l.has_tty || l.shown_activity != l.last_activity) {
+      continue;
+    }
+    if (std::max(end_of(l, *theirs), l.disturbed_at) + kTolerance < end_of(life, *d)) {
+      break_rule(life, "it is not its turn");
+    }
+  }
 }
 
 inline bool World::overdue(const Life& life, BootTime at) const {
@@ -64,14 +99,14 @@ inline void World::check_hang_up(const Life& life) {
     if (life.last_words_read && now_ - *life.last_words_at < kTimeToRead) {
       break_rule(life, "no time to read the last message");
     }
-  } else if (begun_lately() >= cap_) {
-    break_rule(life, "ended beyond the cap");
+  } else if (!life.counted_at) {
+    if (at_least_begun(life) >= cap_) break_rule(life, "ended beyond the cap");
+    check_turn(life);
   }
   const bool was_held = std::ranges::any_of(
       life.said, [](const auto& s) { return std::get<0>(s) == Happened::held; });
   if (d && !was_held) {
-    const BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
-    if (life.fault == none && overdue(life, end)) break_rule(life, "ended late");
+    if (life.fault == none && overdue(life, end_of(life, *d))) break_rule(life, "ended late");
   }
   if (life.hung_up_at) break_rule(life, "ended twice");
   if (life.seized_in != step_number_) break_rule(life, "not seized in this step");
@@ -96,7 +131,10 @@ inline void World::check_transition(Life& life, const Transition& t) {
       life.warned_at.reset();
       // What was done in this turn is told after it.
       life.announced = life.last_words_in == step_number_;
-      if (!life.announced) life.last_words_at.reset();
+      if (!life.announced) {
+        life.last_words_at.reset();
+        life.counted_at.reset();
+      }
       break;
     case Happened::would_terminate:
       ++counts.reports;
@@ -106,7 +144,7 @@ inline void World::check_transition(Life& life, const Transition& t) {
       break;
     case Happened::held:
       ++counts.held;
-      if (begun_lately() < cap_) break_rule(life, "held below the cap");
+      if (at_most_begun() < cap_) break_rule(life, "held below the cap");
       once();
       life.announced = true;
       break;
@@ -152,9 +190,9 @@ inline void World::check_punctuality(const Life& life) {
     if (overdue(life, d->warn_at)) break_rule(life, "not warned in time");
     return;
   }
-  BootTime end = life.warned_at ? std::max(d->at, *life.warned_at + d->warn) : d->at;
+  BootTime end = end_of(life, *d);
   if (life.last_words_at) end = std::max(end, *life.last_words_at + kTimeToRead);
-  if (overdue(life, end) && begun_lately() < cap_) break_rule(life, "not ended in time");
+  if (overdue(life, end) && at_most_begun() < cap_) break_rule(life, "not ended in time");
 }
 
 inline World::Life* World::find(const SessionId& id) {
