@@ -34,7 +34,7 @@ Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at)
       looked_at_(hung_up_at),
       steps_(plan_.resumed ? "hang-up before the daemon was restarted" : "hang-up") {}
 
-Ending::Progress Ending::advance(BootTime now, Shared shared) {
+Ending::Progress Ending::advance(BootTime now, const Shared& shared) {
   looked_at_ = now;
   const Alive alive = grip_->alive();
   if (alive.leader && !leader_gone_at_) return climb(leader_, true, now);
@@ -42,15 +42,14 @@ Ending::Progress Ending::advance(BootTime now, Shared shared) {
     leader_gone_at_ = now;
     host_.next = now + std::max(plan_.grace, kHostPatience);
   }
-  if (survivors_due_ && (shared.connection || shared.scope)) {
-    steps_ += fmt::format(", survivors left alone: another session lives {}",
-                          shared.connection ? "on the connection" : "in its scope");
+  if (survivors_due_ && shared.connection) {
+    steps_ += ", survivors left alone: another session lives on the connection";
     survivors_due_ = false;
   }
   if (survivors_due_) {
     // They have had the leader's hang-up too, and a grace to save their work.
     if (now < host_.next) return Progress::pending;
-    note("survivors killed", grip_->kill_survivors());
+    end_survivors(shared);
     survivors_due_ = false;
   }
   if (!alive.host_stuck || shared.connection) return Progress::ended;
@@ -78,6 +77,16 @@ Ending::Progress Ending::climb(Ladder& ladder, bool leader, BootTime now) {
   ++ladder.rung;
   ladder.next = now + plan_.grace;
   return Progress::pending;
+}
+
+void Ending::end_survivors(const Shared& shared) {
+  const auto scope = grip_->scope();
+  const auto others = scope ? shared.scope(*scope) : Result<bool>(false);
+  if (others && !*others) return note("survivors killed", grip_->kill_survivors());
+  steps_ += ", survivors left alone: ";
+  steps_ += others ? "another session lives in its scope"
+                   : "it cannot be told whether another session lives in its scope (" +
+                         others.error().text() + ")";
 }
 
 void Ending::note(const std::string& step, const Result<void>& result) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,8 +25,7 @@ class Ending {
     Seconds grace{5};
     bool kill_survivors = false;
     pid_t host = 0;
-    std::string scope = {};  // Session::scope
-    bool resumed = false;    // hung up by an earlier daemon
+    bool resumed = false;  // hung up by an earlier daemon
   };
   // `grip` was hung up, at that time.
   Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at);
@@ -37,9 +37,10 @@ class Ending {
   // started it) not the survivors.
   struct Shared {
     bool connection = false;
-    bool scope = false;
+    // Whether another one lives in that scope now; asked just before its survivors are killed.
+    std::function<Result<bool>(const std::string& scope)> scope;
   };
-  Progress advance(BootTime now, Shared shared);
+  Progress advance(BootTime now, const Shared& shared);
 
   std::optional<BootTime> wake() const;  // nullopt: only the leader's end matters now
   std::optional<int> leader_fd() const;  // nullopt once it has nothing to tell any more
@@ -57,6 +58,7 @@ class Ending {
     BootTime next{};
   };
   Progress climb(Ladder& ladder, bool leader, BootTime now);
+  void end_survivors(const Shared& shared);
   void note(const std::string& step, const Result<void>& result);
   bool climbing(const Ladder& ladder) const;
 

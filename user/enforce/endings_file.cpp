@@ -133,13 +133,9 @@ Verdict verdict_from(const Json& json, Seconds limit) {
 }
 
 Json json_of(const Ending::Plan& plan) {
-  return {{"cause", to_string(plan.cause)},
-          {"limit", plan.limit.count()},
-          {"idle", plan.idle.count()},
-          {"deadline", ns(plan.deadline)},
-          {"grace", plan.grace.count()},
-          {"kill_survivors", plan.kill_survivors},
-          {"scope", printable(plan.scope, kNameBytes)}};
+  return {{"cause", to_string(plan.cause)}, {"limit", plan.limit.count()},
+          {"idle", plan.idle.count()},      {"deadline", ns(plan.deadline)},
+          {"grace", plan.grace.count()},    {"kill_survivors", plan.kill_survivors}};
 }
 
 Ending::Plan plan_from(const Json& json, pid_t host) {
@@ -149,8 +145,7 @@ Ending::Plan plan_from(const Json& json, pid_t host) {
           .deadline = boot(json.at("deadline")),
           .grace = length(json.at("grace")),
           .kill_survivors = json.at("kill_survivors").get<bool>(),
-          .host = host,
-          .scope = printable(json.value("scope", ""), kNameBytes)};
+          .host = host};
 }
 
 std::map<SessionId, BegunEnding> entries_from(const Json& json, const std::string& boot_id) {

@@ -19,19 +19,28 @@ namespace {
 
 constexpr const char* kMounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
 
-}  // namespace
-
-Result<std::string> scope_path(const std::string& proc_cgroup) {
+Result<std::string> v2_path(const std::string& proc_cgroup) {
   for (const std::string& line : split(proc_cgroup, '\n')) {
-    if (!line.starts_with("0::/")) continue;
-    std::string path = line.substr(3);
-    const auto name = std::string_view(path).substr(path.rfind('/') + 1);
-    if (name.starts_with("session-") && name.ends_with(".scope") && !path.contains("/../")) {
-      return path;
-    }
-    return fail(fmt::format("its cgroup {} is not the scope of one login", printable(path)));
+    if (line.starts_with("0::/")) return line.substr(3);
   }
   return fail("it is in no cgroup of the v2 hierarchy");
+}
+
+}  // namespace
+
+Result<std::string> cgroup_of(const Procfs& procfs, pid_t pid) {
+  const auto text = procfs.read(fmt::format("{}/cgroup", pid));
+  return text ? v2_path(*text) : std::unexpected(text.error());
+}
+
+Result<std::string> scope_path(const std::string& proc_cgroup) {
+  auto path = v2_path(proc_cgroup);
+  if (!path) return path;
+  const auto name = std::string_view(*path).substr(path->rfind('/') + 1);
+  if (name.starts_with("session-") && name.ends_with(".scope") && !path->contains("/../")) {
+    return path;
+  }
+  return fail(fmt::format("its cgroup {} is not the scope of one login", printable(*path)));
 }
 
 OwnScope::OwnScope(UniqueFd folder, std::string path)

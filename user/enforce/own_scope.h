@@ -22,11 +22,16 @@ class OwnScope {
   // that is gone already is no error.
   Result<void> kill() const;
 
+  const std::string& path() const noexcept { return path_; }
+
  private:
   OwnScope(UniqueFd folder, std::string path);
   UniqueFd folder_;
   std::string path_;
 };
+
+// Where the process lies in the v2 hierarchy now. code is ENOENT when it has ended.
+Result<std::string> cgroup_of(const Procfs& procfs, pid_t pid);
 
 // The path under the hierarchy's mount point in the text of /proc/PID/cgroup; an error unless its
 // last component is a session-*.scope.

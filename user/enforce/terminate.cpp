@@ -74,6 +74,11 @@ class SystemGrip : public Grip {
     return scope_->kill();
   }
 
+  Result<std::string> scope() const override {
+    if (!scope_) return std::unexpected(scope_.error());
+    return scope_->path();
+  }
+
   int leader_fd() const noexcept override { return leader_fd_.get(); }
 
  protected:
@@ -209,6 +214,10 @@ class SystemTerminator final : public Terminator {
     if (proven) grip->hold_scope(std::move(scope));
     if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
     return grip;
+  }
+
+  Result<std::string> cgroup_of(pid_t process) const override {
+    return idlewarden::cgroup_of(procfs_, process);
   }
 
  private:

@@ -3,7 +3,10 @@
 // real one; tests have a fake.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -38,6 +41,8 @@ class Grip {
   virtual Result<void> signal_host(int signal) = 0;
   // cgroup.kill of the session's own scope; an error where it has none of its own.
   virtual Result<void> kill_survivors() = 0;
+  // The path of that scope under its hierarchy's mount point.
+  virtual Result<std::string> scope() const = 0;
   virtual Alive alive() = 0;
   // Readable when the leader has exited; to be polled, not read.
   virtual int leader_fd() const noexcept = 0;
@@ -53,6 +58,8 @@ class Terminator {
   // ended is no error; of one that lives it is proven that it has lost its tty. code is EBUSY when
   // it has not: the session is whole.
   virtual Result<std::unique_ptr<Grip>> seize_again(const Session& session) = 0;
+  // Where the process lies now, as Grip::scope(). code is ENOENT when it has ended.
+  virtual Result<std::string> cgroup_of(pid_t process) const = 0;
 };
 
 }  // namespace idlewarden

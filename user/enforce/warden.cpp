@@ -108,7 +108,11 @@ struct Warden::Round {
 
   // What of that session's, whose end was begun, another one that lives has a part in.
   Ending::Shared shared_with_others(const SessionId& id, const Ending::Plan& plan,
-                                    const std::map<SessionId, Entry>& entries) const;
+                                    const std::map<SessionId, Entry>& entries,
+                                    const Terminator& terminator);
+  Result<bool> lives_in(const Session& session, const std::string& scope,
+                        const Terminator& terminator);
+  std::map<pid_t, Result<std::string>> cgroups;  // read in this step
 
   void wake(BootTime at) { out.wake = std::min(out.wake.value_or(at), at); }
 
@@ -217,7 +221,7 @@ std::vector<int> Warden::leader_fds() const {
 
 Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
                           const Recheck& recheck) {
-  Round round{.now = now, .all = all, .recheck = recheck, .out = {}, .in_turn = {}};
+  Round round{.now = now, .all = all, .recheck = recheck, .out = {}, .in_turn = {}, .cgroups = {}};
   std::erase_if(begun_, [&](BootTime t) { return now - t >= kWindow; });
   for (auto& [id, entry] : entries_) {
     entry.seen = false;
@@ -437,8 +441,7 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
       .grace = o.verdict->grace,
       // A container's login has no scope of its own.
       .kill_survivors = o.verdict->kill_survivors && o.session->container.empty(),
-      .host = o.session->host,
-      .scope = o.session->scope};
+      .host = o.session->host};
   if (book_ != nullptr) book_->enter({*o.session, *o.verdict, plan, round.now});
   if (const auto done = grip->hang_up(); !done) {
     told(o.session->id);
@@ -452,7 +455,8 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
 void Warden::advance(const SessionId& id, Entry& entry, Round& round) {
   Ending& ending = *entry.ending;
   const Ending::Plan& plan = ending.plan();
-  const auto progress = ending.advance(round.now, round.shared_with_others(id, plan, entries_));
+  const auto progress =
+      ending.advance(round.now, round.shared_with_others(id, plan, entries_, terminator_));
   Transition t{.happened = Happened::terminated,
                .session = id,
                .cause = plan.cause,
@@ -476,31 +480,51 @@ void Warden::advance(const SessionId& id, Entry& entry, Round& round) {
   if (const auto wake = ending.wake()) round.wake(*wake);
 }
 
+// Its host process keeps it alive, wherever that lies.
+Result<bool> Warden::Round::lives_in(const Session& session, const std::string& scope,
+                                     const Terminator& terminator) {
+  for (const pid_t pid : {session.id.leader, session.host}) {
+    if (pid <= 0) continue;
+    auto known = cgroups.find(pid);
+    if (known == cgroups.end()) known = cgroups.emplace(pid, terminator.cgroup_of(pid)).first;
+    const auto& cgroup = known->second;
+    if (!cgroup && cgroup.error().code == ENOENT) continue;
+    if (!cgroup) return std::unexpected(cgroup.error());
+    if (*cgroup == scope || cgroup->starts_with(scope + "/")) return true;
+  }
+  return false;
+}
+
 Ending::Shared Warden::Round::shared_with_others(const SessionId& id, const Ending::Plan& plan,
-                                                 const std::map<SessionId, Entry>& entries) const {
-  Ending::Shared shared;
-  const bool scope_matters = plan.kill_survivors && !plan.scope.empty();
-  if (plan.host == 0 && !scope_matters) return shared;
+                                                 const std::map<SessionId, Entry>& entries,
+                                                 const Terminator& terminator) {
   // The connection itself, once nothing runs on it, and a leader that has lost its tty meanwhile
   // are no others.
   const auto same = [&](const SessionId& other) {
     const bool bare = other.tty == 0 && other.leader == plan.host;
     return bare || other.same_leader(id);
   };
+  const auto is_over = [&](const SessionId& other) {
+    const auto it = entries.find(other);
+    return it != entries.end() && (it->second.state == State::ended || it->second.ending);
+  };
+  Ending::Shared shared;
   for (const auto& [other, e] : entries) {
     if (plan.host == 0 || same(other) || !e.ending || e.ending->leader_gone()) continue;
     shared.connection = shared.connection || e.ending->plan().host == plan.host;
   }
   for (const Observation& o : all) {
-    if (!o.session || same(o.session->id)) continue;
-    const bool connection = plan.host != 0 && o.session->host == plan.host;
-    const bool scope = scope_matters && o.session->scope == plan.scope;
-    if (!connection && !scope) continue;
-    const auto it = entries.find(o.session->id);
-    if (it != entries.end() && (it->second.state == State::ended || it->second.ending)) continue;
-    shared.connection = shared.connection || connection;
-    shared.scope = shared.scope || scope;
+    if (plan.host == 0 || !o.session || o.session->host != plan.host) continue;
+    shared.connection = shared.connection || !(same(o.session->id) || is_over(o.session->id));
   }
+  shared.scope = [this, same, is_over, &terminator](const std::string& scope) -> Result<bool> {
+    for (const Observation& o : all) {
+      if (!o.session || same(o.session->id) || is_over(o.session->id)) continue;
+      auto lives = lives_in(*o.session, scope, terminator);
+      if (!lives || *lives) return lives;
+    }
+    return false;
+  };
   return shared;
 }
 

@@ -77,7 +77,6 @@ struct Session {
   std::shared_ptr<const AcceptingSshd> sshd;  // of kinds ssh and ssh_nopty only; null: none
   // What logind calls it, where logind runs and knows it. Class and seat are empty without.
   std::optional<std::string> logind_session;
-  std::string scope;  // N of logind's session-N.scope that its leader lies in; empty: none
   std::string logind_class;
   std::string logind_seat;  // empty too for a login that sits at no seat
   // When somebody logged in, never too early: the leader's start, but where that may be as old as

@@ -243,7 +243,6 @@ bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTim
   auto clues = std::make_unique<LogindClues>(logind_clues(procfs, session.id.leader, session.host));
   // Its class may be one that is nobody's login; the next scan asks again.
   if (shortage.noted() != 0) return false;
-  session.scope = clues->scope;
   // A container's logins are not this host's logind's, even if it runs in the scope of one.
   if (!session.container.empty()) return true;
   entry.clues = std::move(clues);

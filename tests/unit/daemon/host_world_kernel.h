@@ -182,6 +182,7 @@ class HostWorld::HostGrip final : public Grip {
     world_.break_rule(life_, "survivors were to be spared");
     return {};
   }
+  Result<std::string> scope() const override { return fail("it has none"); }
   Alive alive() override {
     return {.leader = life_ != nullptr && life_->alive, .host_stuck = false};
   }

@@ -96,6 +96,7 @@ class FakeTerminator final : public Terminator {
     if (seize_again_error != 0) return fail_errno("cannot tell", seize_again_error);
     return std::make_unique<FakeGrip>(*this);
   }
+  Result<std::string> cgroup_of(pid_t) const override { return "/"; }
   std::function<void()> on_seize;
   int seize_again_error = 0;
   int seized = 0;
@@ -118,6 +119,7 @@ class FakeTerminator final : public Terminator {
     Result<void> signal_leader(int) override { return {}; }
     Result<void> signal_host(int) override { return {}; }
     Result<void> kill_survivors() override { return {}; }
+    Result<std::string> scope() const override { return fail("it has none"); }
     Alive alive() override { return {.leader = owner_.hung_up == 0, .host_stuck = false}; }
     int leader_fd() const noexcept override { return -1; }
 

@@ -80,6 +80,7 @@ struct FakeTerminator final : Terminator {
     Result<void> signal_leader(int) override { return {}; }
     Result<void> signal_host(int) override { return {}; }
     Result<void> kill_survivors() override { return {}; }
+    Result<std::string> scope() const override { return fail("it has none"); }
     // Somebody else may sit there by now.
     Alive alive() override {
       return {.leader = seat.leader && seat.leader->start == start, .host_stuck = false};
@@ -92,6 +93,7 @@ struct FakeTerminator final : Terminator {
     return std::make_unique<FakeGrip>(seats[session.tty.index], session.id.start);
   }
   Result<std::unique_ptr<Grip>> seize_again(const Session&) override { return fail("not here"); }
+  Result<std::string> cgroup_of(pid_t) const override { return "/"; }
   std::vector<Seat>& seats;
 };
 

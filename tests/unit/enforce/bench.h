@@ -39,6 +39,8 @@ struct Subject {
   int seize_error = 0;
   int say_error = 0;
   int hang_up_error = 0;
+  std::string cgroup = "/";  // where the leader lies; a "session-*.scope" can be emptied
+  int cgroup_error = 0;
 };
 
 class Bench final : public Terminator {
@@ -113,6 +115,15 @@ class Bench final : public Terminator {
     return std::make_unique<FakeGrip>(*this, s);
   }
 
+  Result<std::string> cgroup_of(pid_t process) const override {
+    for (const Subject& s : subjects) {
+      if (process != s.session.id.leader || !s.leader_alive) continue;
+      if (s.cgroup_error != 0) return fail_errno("cannot read", s.cgroup_error);
+      return s.cgroup;
+    }
+    return fail_errno("it has ended", ENOENT);
+  }
+
   BootTime now{};
   std::deque<Subject> subjects;
   std::vector<std::string> log;  // what was done and what was reported, in order
@@ -123,7 +134,7 @@ class Bench final : public Terminator {
  private:
   class FakeGrip final : public Grip {
    public:
-    FakeGrip(Bench& bench, Subject& s) : bench_(bench), s_(s) {}
+    FakeGrip(Bench& bench, Subject& s) : bench_(bench), s_(s), cgroup_(s.cgroup) {}
     Result<void> say(std::string_view text) override {
       bench_.note(s_, fmt::format("say {}", text.substr(2, text.size() - 4)));
       if (s_.say_error != 0) return fail_errno("cannot write", s_.say_error);
@@ -150,6 +161,10 @@ class Bench final : public Terminator {
       bench_.note(s_, "kill survivors");
       return {};
     }
+    Result<std::string> scope() const override {
+      if (!cgroup_.ends_with(".scope")) return fail("it has none of its own");
+      return cgroup_;
+    }
     Alive alive() override {
       return {s_.leader_alive, !s_.leader_alive && s_.host_alive && s_.host_stuck};
     }
@@ -162,6 +177,7 @@ class Bench final : public Terminator {
     }
     Bench& bench_;
     Subject& s_;
+    std::string cgroup_;
   };
 
   bool a_leader_has_ended() const {

@@ -271,6 +271,10 @@ TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
   const auto refused_kill = seize(child)->kill_survivors();
   ASSERT_FALSE(refused_kill);
   EXPECT_THAT(refused_kill.error().text(), HasSubstr("scope"));
+  EXPECT_FALSE(seize(child)->scope());
+  const auto nobodys = terminator_->cgroup_of(5'000'000);
+  ASSERT_FALSE(nobodys);
+  EXPECT_EQ(nobodys.error().code, ENOENT);
 
   if (!own_mounts() || ::mount("none", "/sys/fs/cgroup", "cgroup2", 0, nullptr) != 0) {
     GTEST_SKIP() << "cannot mount cgroup2";
@@ -284,6 +288,11 @@ TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
         "/dev/pts", [&] { std::ofstream(scope + "/cgroup.procs") << ::getpid(); });
     auto grip = seize(survivor);
     ASSERT_TRUE(grip);
+    const auto found = grip->scope();
+    ASSERT_TRUE(found) << found.error().text();
+    EXPECT_THAT(scope, testing::EndsWith(*found));
+    EXPECT_EQ(terminator_->cgroup_of(survivor.pid).value_or("?"), *found);
+    EXPECT_NE(terminator_->cgroup_of(::getpid()).value_or("?"), *found);
     EXPECT_TRUE(grip->hang_up());
     EXPECT_TRUE(ends_within(grip->leader_fd(), milliseconds(1000)));
     survivor.reap();

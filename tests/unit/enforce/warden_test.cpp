@@ -725,14 +725,62 @@ TEST(Warden, SurvivorsInAScopeWithAnotherSessionAreLeftAlone) {
     Bench b;
     auto& one = b.add(0);
     one.verdict.kill_survivors = true;
-    one.session.scope = "5";
+    one.cgroup = "/user.slice/session-5.scope";
     auto& neighbour = b.add(1);
-    neighbour.session.scope = "5";
+    neighbour.cgroup = "/user.slice/session-5.scope/inner";
     if (!other_is_idle) neighbour.last_activity = at(690);
     b.run_until(710);
     EXPECT_EQ(std::ranges::count(b.log, "kill survivors pts/0"), other_is_idle ? 1 : 0);
     EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
   }
+}
+
+// logind may move a login after it was found.
+TEST(Warden, WhoLivesInAScopeIsAskedWhenItsSurvivorsAreDue) {
+  struct Case {
+    const char* before;
+    const char* then;
+    int error;
+    const char* says;
+  };
+  for (const Case& c :
+       {Case{"/", "/session-5.scope", 0, "another session lives in its scope"},
+        Case{"/session-5.scope", "/session-50.scope", 0, "survivors killed"},
+        Case{"/", "/", EMFILE, "cannot be told whether another session lives in its scope"},
+        Case{"/session-5.scope", "/session-5.scope", ENOENT, "survivors killed"}}) {
+    SCOPED_TRACE(c.then);
+    Bench b;
+    auto& one = b.add(0);
+    one.verdict.kill_survivors = true;
+    one.cgroup = "/session-5.scope";
+    auto& neighbour = b.add(1);
+    neighbour.last_activity = at(690);
+    neighbour.cgroup = c.before;
+    EXPECT_THAT(b.run_until(704),
+                Not(Contains(testing::Field(&Transition::happened, Happened::terminated))));
+    neighbour.cgroup = c.then;
+    neighbour.cgroup_error = c.error;
+    const auto last = b.run_until(710).back();
+    EXPECT_EQ(last.happened, Happened::terminated);
+    EXPECT_THAT(last.detail, HasSubstr(c.says));
+    const bool killed = last.detail.contains("killed");
+    EXPECT_EQ(std::ranges::count(b.log, "kill survivors pts/0"), killed ? 1 : 0);
+  }
+}
+
+TEST(Warden, AConnectionWhoseProcessLiesInAScopeLivesThere) {
+  Bench b;
+  auto& one = b.add(0);
+  one.verdict.kill_survivors = true;
+  one.cgroup = "/session-5.scope";
+  auto& neighbour = b.add(1);
+  neighbour.last_activity = at(690);
+  auto& host = b.add(2);
+  host.listed = false;
+  host.session.id.leader = neighbour.session.host;
+  host.cgroup = "/session-5.scope";
+  b.run_until(710);
+  EXPECT_THAT(b.log, Not(Contains("kill survivors pts/0")));
 }
 
 TEST(Warden, SurvivorsOnASharedConnectionAreLeftAlone) {

@@ -72,6 +72,7 @@ class World final : public Terminator {
 
   Result<std::unique_ptr<Grip>> seize(const Session& session) override;
   Result<std::unique_ptr<Grip>> seize_again(const Session& session) override;
+  Result<std::string> cgroup_of(pid_t process) const override;
 
  private:
   class WorldGrip;
@@ -109,6 +110,8 @@ class World final : public Terminator {
     std::set<std::tuple<Happened, Cause, BootTime>> said;
     std::uint64_t seized_in = 0;  // the number of a step
     std::uint64_t looked_at_in = 0;
+
+    std::string cgroup;
 
     bool no_pty() const { return session.id.tty == 0; }
     bool has_last_words() const { return !no_pty() && !verdict.messages.end.empty(); }
@@ -159,6 +162,7 @@ class World final : public Terminator {
   static bool untouchable(const Life& life);
   bool overdue(const Life& life, BootTime at) const;
   bool shares_host(const Life& life) const;
+  bool shares_cgroup(const Life& life) const;
   bool leftover_on_host(const Life& life) const;
   bool lately(BootTime t) const { return now_ - t < std::chrono::minutes(1); }
   std::ptrdiff_t begun_lately() const {
@@ -379,6 +383,7 @@ inline void World::log_in(const Op& op) {
   life.session.host = static_cast<pid_t>(1 + op.more % (hosts_.size() - 1));
   if (Host& host = hosts_[static_cast<std::size_t>(life.session.host)]; !host.alive) host = {};
   life.session.clock_start = life.last_activity = life.shown_activity = now_;
+  life.cgroup = fmt::format("/session-{}.scope", op.more / 32 % 4);
   life.survives = op.more % 16 < 12 ? 0 : static_cast<int>(op.more % 4);
   if (tracing_)
     life.session.user = fmt::format("session {}-{}", life.session.id.leader, step_number_);

@@ -74,8 +74,10 @@ class World::WorldGrip final : public Grip {
     if (world_.leftover_on_host(life_)) return fail("its connection also serves another process");
     if (!life_.verdict_then.kill_survivors) world_.break_rule(life_, "survivors were to be spared");
     if (world_.shares_host(life_)) world_.break_rule(life_, "survivors of a shared connection");
+    if (world_.shares_cgroup(life_)) world_.break_rule(life_, "survivors of a shared scope");
     return {};
   }
+  Result<std::string> scope() const override { return life_.cgroup; }
   Alive alive() override {
     const Host& host = world_.hosts_[static_cast<std::size_t>(life_.session.host)];
     return {life_.alive,
@@ -128,6 +130,15 @@ inline Result<std::unique_ptr<Grip>> World::seize_again(const Session& session) 
   // Without a tty nothing shows whether it was told to go: alive, it is whole.
   if (life->alive && (life->has_tty || life->no_pty())) return fail_errno("it is whole", EBUSY);
   return std::make_unique<WorldGrip>(*this, *life);
+}
+
+inline Result<std::string> World::cgroup_of(pid_t process) const {
+  for (const Life& l : lives_) {
+    if (!l.alive || l.session.id.leader != process) continue;
+    if (l.fault == no_seizure) return fail_errno("cannot be read", EMFILE);
+    return l.cgroup;
+  }
+  return fail_errno("it has ended", ENOENT);
 }
 
 inline std::optional<Observation> World::look(const SessionId& id) {

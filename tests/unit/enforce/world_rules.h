@@ -36,6 +36,13 @@ inline bool World::shares_host(const Life& life) const {
   });
 }
 
+inline bool World::shares_cgroup(const Life& life) const {
+  return std::ranges::any_of(lives_, [&](const Life& l) {
+    return &l != &life && l.cgroup == life.cgroup && l.alive && !l.hung_up_at &&
+           std::ranges::count(listed_, l.session.id) != 0;
+  });
+}
+
 // Somebody whose end an earlier daemon began, and nobody goes on with. The warden does not know of
 // them; whoever looks at the processes of the connection does.
 inline bool World::leftover_on_host(const Life& life) const {
