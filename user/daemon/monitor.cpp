@@ -10,6 +10,7 @@
 
 #include "base/shortage.h"
 #include "daemon/version.h"
+#include "sessions/console.h"
 #include "sessions/no_pty.h"
 #include "sessions/tty_time.h"
 
@@ -418,6 +419,8 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
       !is_there(parts_.procfs, *second_look_, *session)) {
     return std::nullopt;
   }
+  // What is typed elsewhere, or may be, is not seen.
+  if (!keyboard_reaches(parts_.procfs, session->tty).value_or(false)) return std::nullopt;
   input_.sample(*session);
   Observation o = observe(*session, entry->second, parts_.clock.now());
   const auto leader =

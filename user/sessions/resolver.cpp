@@ -59,6 +59,13 @@ Result<Answer> Resolver::if_certain(Result<Answer> answer, const ShortageWatch& 
   return answer;
 }
 
+void Resolver::tell_of_keyboard(const Error& why) {
+  const std::string leads_to =
+      "sessions on consoles are not ended while it cannot be told whether their keyboards reach "
+      "them";
+  problems_.try_emplace(leads_to, why.during(leads_to).error());
+}
+
 std::map<std::string, Error> Resolver::take_problems() {
   std::map<std::string, Error> all = std::exchange(problems_, {});
   all.insert(lasting_.begin(), lasting_.end());

@@ -51,6 +51,8 @@ class Resolver {
   // As SessionTable::listeners().
   std::vector<AcceptingSshd> found_listeners();
 
+  // That a console's keyboard could not be asked whether it goes to its session.
+  void tell_of_keyboard(const Error& why);
   // What was missing from sessions since the last call, or is from one that was found before, and
   // why; the first of its sort, by what it leads to.
   std::map<std::string, Error> take_problems();

@@ -103,7 +103,7 @@ struct SessionTable::Impl {
   bool known_to_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool ask_logind(Session& session, Entry& entry, BootTime scanned) const;
   bool logind_ended(Entry& entry, BootTime scanned) const;
-  bool is_over(const Leader& leader, BootTime scanned, Entry& entry) const;
+  bool is_over(const Leader& leader, BootTime scanned, Entry& entry);
   void follow_foreground(const Leader& leader, Entry& entry) const;
   void rotate(std::map<SessionId, Session>& sessions, BootTime scanned);
   // Whether the leader of this entry, which has no tty, is known with one.
@@ -220,9 +220,11 @@ bool SessionTable::Impl::logind_lets(const Entry& entry, BootTime scanned) const
 }
 
 // Whether what is a session, if it is one, is none any more.
-bool SessionTable::Impl::is_over(const Leader& leader, BootTime scanned, Entry& entry) const {
+bool SessionTable::Impl::is_over(const Leader& leader, BootTime scanned, Entry& entry) {
   if (entry.session == nullptr) return false;
-  const bool out_of_reach = leader.tty && !keyboard_reaches(procfs, *leader.tty).value_or(false);
+  const auto reached = leader.tty ? keyboard_reaches(procfs, *leader.tty) : true;
+  if (!reached) resolver.tell_of_keyboard(reached.error());
+  const bool out_of_reach = !reached.value_or(true);
   // A command that its connection has left behind is nobody's.
   const bool orphaned = !leader.tty && entry.serves == 0 && leader.parent != entry.session->host;
   if (out_of_reach) entry.standing = Resolver::Standing::not_yet;

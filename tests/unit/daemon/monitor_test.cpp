@@ -577,6 +577,27 @@ TEST_F(MonitorTest, WhatCannotBeWatchedIsNeverIdle) {
   EXPECT_EQ(terminator_.hung_up, 1);
 }
 
+TEST_F(MonitorTest, AConsoleWhoseKeyboardCannotBeAskedIsNotEnded) {
+  proc_.drivers("unknown /dev/tty 4 1-63 console\n");
+  proc_.keyboard("tty1");
+  proc_.add({.pid = kShell, .executable = "/bin/bash", .uid = 4242, .loginuid = 4242});
+  log_in(kStart);
+  source_.leaders[0].parent = test::kInit;
+  source_.leaders[0].loginuid = 4242;
+  source_.leaders[0].tty = Tty{.address = 0xffff8880, .major = 4, .minor = 1};
+  tick_at(0);
+  ASSERT_EQ(count(EventType::session_started), 1);
+  std::filesystem::remove(proc_.path() + "/1/root/dev/tty1");
+  tick_at(20);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  EXPECT_EQ(count(EventType::session_ended), 0);
+  EXPECT_EQ(monitor().snapshot().degraded.count("sessions"), 1u);
+  proc_.keyboard("tty1");
+  tick_at(23);
+  EXPECT_EQ(terminator_.hung_up, 1);
+  EXPECT_EQ(monitor().snapshot().degraded.count("sessions"), 0u);
+}
+
 TEST_F(MonitorTest, AScanThatFailsEndsNobodyAndIsTold) {
   log_in(kStart);
   tick_at(0);

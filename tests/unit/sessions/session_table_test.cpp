@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "made_proc.h"
+#include "support/no_descriptors.h"
 
 namespace idlewarden {
 namespace {
@@ -299,20 +300,25 @@ TEST_F(SessionTableTest, ALoginThatStartsTheShellAsTheLeader) {
   EXPECT_EQ(only().login, second(51));
 }
 
-TEST_F(SessionTableTest, AConsoleIsNotJudgedWhileItsKeyboardMayGoElsewhere) {
-  proc.keyboard("tty2");
+TEST_F(SessionTableTest, AConsoleStaysWhatItIsWhileItsKeyboardCannotBeAsked) {
   proc.add({.pid = kShell, .executable = "/bin/bash"});
   Leader leader = leader_on_console(kShell, kInit, 4, 2);
   leader.loginuid = 0;
-  EXPECT_THAT(table.update({leader}, second(50)).started, SizeIs(1));
-  std::filesystem::remove(proc.path() + "/1/root/dev/tty2");
-  const auto change = table.update({leader}, second(52));
-  EXPECT_THAT(change.ended, SizeIs(1));
-  EXPECT_THAT(table.sessions(), IsEmpty());
-  EXPECT_THAT(table.update({leader}, second(53)).problems, SizeIs(1));
+  const auto unknown = table.update({leader}, second(48));
+  EXPECT_THAT(unknown.started, IsEmpty());
+  EXPECT_THAT(unknown.problems, SizeIs(1));
   proc.keyboard("tty2");
-  EXPECT_THAT(table.update({leader}, second(54)).started, SizeIs(1));
-  EXPECT_EQ(only().clock_start, second(54));
+  EXPECT_THAT(table.update({leader}, second(50)).started, SizeIs(1));
+  {
+    const test::NoDescriptors none;
+    const auto change = table.update({leader}, second(52));
+    EXPECT_THAT(change.ended, IsEmpty());
+    EXPECT_THAT(change.problems, SizeIs(1));
+  }
+  const auto change = table.update({leader}, second(54));
+  EXPECT_THAT(change.started, IsEmpty());
+  EXPECT_THAT(change.problems, IsEmpty());
+  EXPECT_EQ(only().clock_start, second(50));
 }
 
 TEST_F(SessionTableTest, TelnetWalksThroughLogin) {
