@@ -66,9 +66,15 @@ void Resolver::tell_of_keyboard(const Error& why) {
   problems_.try_emplace(leads_to, why.during(leads_to).error());
 }
 
-std::map<std::string, Error> Resolver::take_problems() {
+std::map<std::string, Error> Resolver::take_problems(bool address_unknown) {
   std::map<std::string, Error> all = std::exchange(problems_, {});
-  all.insert(lasting_.begin(), lasting_.end());
+  if (!address_unknown) address_refused_.reset();
+  if (address_refused_) {
+    const std::string leads_to =
+        "sessions are shown without their addresses, and those for which an address decides have "
+        "no limit";
+    all.try_emplace(leads_to, address_refused_->during(leads_to).error());
+  }
   return all;
 }
 
@@ -222,10 +228,7 @@ Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Ses
   if (!found && !is_refused(found.error())) return std::unexpected(found.error());
   session.address_unknown = !found;
   if (!found) {
-    const std::string leads_to =
-        "sessions are shown without their addresses, and those for which an address decides have "
-        "no limit";
-    lasting_.try_emplace(leads_to, found.error().during(leads_to).error());
+    if (!address_refused_) address_refused_ = found.error();
   } else if (*found) {
     session.remote = std::move((*found)->remote);
     session.local = std::move((*found)->local);

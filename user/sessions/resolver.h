@@ -53,9 +53,9 @@ class Resolver {
 
   // That a console's keyboard could not be asked whether it goes to its session.
   void tell_of_keyboard(const Error& why);
-  // What was missing from sessions since the last call, or is from one that was found before, and
-  // why; the first of its sort, by what it leads to.
-  std::map<std::string, Error> take_problems();
+  // What was missing from sessions since the last call, or still is from some (`address_unknown`:
+  // their addresses), and why; the first of its sort, by what it leads to.
+  std::map<std::string, Error> take_problems(bool address_unknown);
 
  private:
   Result<Standing> find_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
@@ -94,7 +94,7 @@ class Resolver {
   std::vector<Listener> listeners_;     // root's sshds, as of one scan
   BootTime listeners_at_ = BootTime::min();
   std::map<std::string, Error> problems_;
-  std::map<std::string, Error> lasting_;
+  std::optional<Error> address_refused_;
 };
 
 }  // namespace idlewarden

@@ -366,7 +366,8 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
   }
   table.rotate(sessions_, scanned);
   table.previous_scan = scanned;
-  change.problems = table.resolver.take_problems();
+  change.problems = table.resolver.take_problems(
+      std::ranges::any_of(sessions_, [](const auto& item) { return item.second.address_unknown; }));
   return change;
 }
 

@@ -2,6 +2,15 @@
 #include "sessions/session_table.h"
 
 #include <gmock/gmock.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <thread>
 
 #include "made_proc.h"
 #include "support/no_descriptors.h"
@@ -319,6 +328,35 @@ TEST_F(SessionTableTest, AConsoleStaysWhatItIsWhileItsKeyboardCannotBeAsked) {
   EXPECT_THAT(change.started, IsEmpty());
   EXPECT_THAT(change.problems, IsEmpty());
   EXPECT_EQ(only().clock_start, second(50));
+}
+
+// On this thread and those that it starts.
+void refuse_process_descriptors() {
+  sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_pidfd_open, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{.len = std::size(program), .filter = program};
+  ASSERT_EQ(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+TEST_F(SessionTableTest, AnAddressThatIsRefusedIsAProblemAsLongAsItsSession) {
+  proc.link(kHost, "fd/3", "socket:[1]");
+  const Leader one = leader_on_pts(kShell, kHost, 3);
+  const Leader two = leader_on_pts(kShell + 1, kHost, 4);
+  shell(two.pid);
+  std::thread([&] {
+    refuse_process_descriptors();
+    EXPECT_THAT(table.update({one, two}, second(50)).problems, SizeIs(1));
+  }).join();
+  ASSERT_THAT(table.sessions(), SizeIs(2));
+  EXPECT_TRUE(table.sessions().begin()->second.address_unknown);
+  EXPECT_THAT(table.update({one, two}, second(52)).problems, SizeIs(1));
+  EXPECT_THAT(table.update({two}, second(54)).problems, SizeIs(1));
+  EXPECT_THAT(table.update({}, second(56)).problems, IsEmpty());
 }
 
 TEST_F(SessionTableTest, TelnetWalksThroughLogin) {
