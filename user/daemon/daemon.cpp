@@ -291,6 +291,7 @@ Result<void> Daemon::compose() {
   Warden::Settings settings;
   settings.max_per_minute = policy.max_terminations_per_minute;
   settings.protected_leaders = std::move(*own);
+  settings.protected_since = clock_.now();
   // Beside the socket, so on the boot's own tmpfs, and of this daemon alone.
   endings_ = std::make_unique<EndingsBook>(
       options_.socket + ".state", *boot,

@@ -188,7 +188,7 @@ std::optional<Transition> Warden::adopt(const BegunEnding& begun, bool hands_off
     found.detail += ", and now: " + grip.error().text();
     return found;
   }
-  if (hands_off || settings_.protected_leaders.contains(id.leader)) {
+  if (hands_off || is_protected(id)) {
     if (lives) found.detail += "; its leader lives, and now nothing more may be done to it";
     return found;
   }
@@ -250,9 +250,13 @@ Warden::Step Warden::step(BootTime now, const std::vector<Observation>& all,
   return std::move(round.out);
 }
 
+bool Warden::is_protected(const SessionId& id) const {
+  return settings_.protected_leaders.contains(id.leader) && id.start <= settings_.protected_since;
+}
+
 bool Warden::untouchable(const Observation& o) const {
   return o.verdict->mode == Mode::audit || o.verdict->action == Action::alert ||
-         settings_.protected_leaders.contains(o.session->id.leader) || o.session->id.leader <= 0;
+         is_protected(o.session->id) || o.session->id.leader <= 0;
 }
 
 void Warden::judge(Entry& entry, Observation o, Round& round) {
@@ -318,7 +322,7 @@ void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d,
   entry.enter(State::expired, second->due);
   if (std::exchange(entry.told_of(second->due).would_terminate, true)) return;
   entry.announced = true;
-  const bool guarded = settings_.protected_leaders.contains(o.session->id.leader);
+  const bool guarded = is_protected(o.session->id);
   round.say(Happened::would_terminate, second->o, second->due,
             guarded ? "spared in every mode: idlewarden itself runs in it" : "");
 }

@@ -105,6 +105,7 @@ class Warden {
   struct Settings {
     int max_per_minute = 60;
     std::set<pid_t> protected_leaders;  // the daemon's own ancestors; itself and pid 1 always are
+    BootTime protected_since = BootTime::max();  // who began later only has the pid of one
   };
   // `book`, if there is one, has what is begun before it is, until it is told().
   Warden(Terminator& terminator, Settings settings, EndingsBook* book = nullptr);
@@ -157,6 +158,7 @@ class Warden {
              Round& round);
   void fail(Entry& entry, const Observation& o, const Due& d, const Error& why, Round& round);
   void advance(const SessionId& id, Entry& entry, Round& round);
+  bool is_protected(const SessionId& id) const;
   bool untouchable(const Observation& o) const;
   void put_off(Entry& entry);
   bool cap_reached() const;

@@ -341,6 +341,15 @@ TEST(Warden, ProtectedLeadersAreReportedAndNeverTouched) {
   EXPECT_THAT(b.log, Not(Contains(HasSubstr("seize"))));
 }
 
+TEST(Warden, WhoHasThePidOfAProtectedLeaderIsNone) {
+  Bench b({.protected_leaders = {1000, 1001}, .protected_since = at(150)});
+  b.add(0);
+  b.add(1).session.id.start = at(151);
+  b.run_until(800);
+  EXPECT_THAT(b.log, Contains("<would_terminate> pts/0"));
+  EXPECT_THAT(b.log, Contains("<terminated> pts/1"));
+}
+
 TEST(Warden, FromAuditToEnforceIsWarnedFirst) {
   Bench b;
   auto& s = b.add();
