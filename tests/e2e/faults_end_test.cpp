@@ -13,7 +13,7 @@ namespace {
 constexpr auto kLimit = 4s;
 constexpr auto kGrace = 1s;
 // The session is taken hold of for its warning, or was just warned.
-constexpr const char* kBegins = "openat /proc/self/fd/N";
+constexpr const char* kBegins = "openat /proc/thread-self/fd/N";
 constexpr const char* kWarned = "write /dev/pts/N";
 
 // A host with somebody who types, somebody whose shell neither hears nor obeys, and a daemon.

@@ -183,6 +183,39 @@ TEST_P(Resist, WhatCannotBeEndedIsToldAndItsEndStillSeen) {
   EXPECT_EQ(monitor.events("terminate_failed").size(), 1U) << monitor.log();
 }
 
+// A process of it writes a page that does not come, and so holds a lock which the hang-up waits
+// for.
+TEST_P(Resist, WhatCannotBeEndedHoldsNobodyUp) {
+  std::filesystem::create_directories("/run/silent");
+  auto silent = std::make_unique<SilentFs>("/run/silent");
+  if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
+  write_host_file("/run/holder",
+                  "import mmap, os, signal\n"
+                  "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+                  "file = os.open('/run/silent/" +
+                      std::string(SilentFs::kOpened) +
+                      "', os.O_RDONLY)\n"
+                      "page = mmap.mmap(file, 4096, prot=mmap.PROT_READ)\n"
+                      "print('holds', flush=True)\n"
+                      "os.write(1, memoryview(page)[:1])\n");
+  MonitorProcess monitor(watching(kPolicy));
+  const Rebel holder = rebel("python3 /run/holder &");
+  ASSERT_TRUE(holder.terminal().wait_for("holds", 20s));
+  const Rebel plain = rebel("");
+
+  EXPECT_EQ(steps(end_of(monitor, plain, 0)), "hang-up");
+  EXPECT_EQ(steps(end_of(monitor, holder, 0)), "hang-up that does not come back, SIGHUP");
+  EXPECT_NE(monitor.metrics(), "");
+  // What waits in the kernel keeps the daemon from ending, but not another from taking its place.
+  monitor.process().signal(SIGKILL);
+  const auto refused = [&] {
+    const auto asked = run({binary(), "sessions", "--socket", monitor.socket()});
+    return asked.output.find("refused") != std::string::npos;
+  };
+  EXPECT_TRUE(wait_until(refused, patience(5s)));
+  silent.reset();
+}
+
 // Everybody is over the limit in the same moment. So many may be ended in a minute, the others
 // wait.
 TEST_P(Resist, TwoHundredAtOnce) {

@@ -17,6 +17,17 @@
 namespace idlewarden::test {
 namespace {
 
+constexpr std::uint64_t kOpenedId = 2;
+
+fuse_attr attributes(std::uint64_t node) {
+  fuse_attr attr{};
+  attr.ino = node;
+  attr.mode = node == FUSE_ROOT_ID ? S_IFDIR | 0755 : S_IFREG | 0444;
+  attr.nlink = node == FUSE_ROOT_ID ? 2 : 1;
+  attr.size = node == FUSE_ROOT_ID ? 0 : 4096;
+  return attr;
+}
+
 template <class Body>
 void reply(int fuse, std::uint64_t unique, const Body& body) {
   struct {
@@ -50,7 +61,7 @@ SilentFs::~SilentFs() {
   fuse_.reset();  // aborts what waits
 }
 
-// Only what makes it a folder is answered.
+// Only what makes it a folder, with one file that can be opened, is answered.
 void SilentFs::serve(const std::stop_token& stop) const {
   alignas(8) std::array<char, 1 << 17> buffer{};
   while (!stop.stop_requested()) {
@@ -71,12 +82,19 @@ void SilentFs::serve(const std::stop_token& stop) const {
       answer.minor = std::min<std::uint32_t>(asked.minor, FUSE_KERNEL_MINOR_VERSION);
       answer.max_write = 4096;
       reply(fuse_.get(), in.unique, answer);
-    } else if (in.opcode == FUSE_GETATTR && in.nodeid == FUSE_ROOT_ID) {
+    } else if (in.opcode == FUSE_GETATTR) {
       fuse_attr_out answer{};
-      answer.attr.ino = 1;
-      answer.attr.mode = S_IFDIR | 0755;
-      answer.attr.nlink = 2;
+      answer.attr = attributes(in.nodeid);
       reply(fuse_.get(), in.unique, answer);
+    } else if (in.opcode == FUSE_LOOKUP && std::strcmp(buffer.data() + sizeof in, kOpened) == 0) {
+      fuse_entry_out answer{};
+      answer.nodeid = kOpenedId;
+      answer.attr = attributes(kOpenedId);
+      reply(fuse_.get(), in.unique, answer);
+    } else if (in.opcode == FUSE_OPEN) {
+      // Nor does whoever opens it next wait for a page.
+      reply(fuse_.get(), in.unique,
+            fuse_open_out{.fh = 0, .open_flags = FOPEN_KEEP_CACHE, .padding = 0});
     }
   }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file system that has stopped answering, as a server of NFS does: whoever opens a file on it
-// hangs, for SIGKILL too, until it goes. FUSE, without a library (linux/fuse.h). Inside a private
-// host only.
+// hangs, for SIGKILL too, until it goes; of the file kOpened only who reads it, or touches a page
+// of it. FUSE, without a library (linux/fuse.h). Inside a private host, or mounts of one's own,
+// only.
 #pragma once
 
 #include <string>
@@ -13,6 +14,8 @@ namespace idlewarden::test {
 
 class SilentFs {
  public:
+  static constexpr const char* kOpened = "opened";
+
   // Mounted over `folder`, which must be there. why_not() says whether it could not be.
   explicit SilentFs(std::string folder);
   ~SilentFs();  // whoever hangs gets an error

@@ -32,7 +32,7 @@ Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at)
       survivors_due_(plan_.kill_survivors),
       ended_unseen_(plan_.resumed && !grip_->alive().leader),
       looked_at_(hung_up_at),
-      steps_(plan_.resumed ? "hang-up before the daemon was restarted" : "hang-up") {}
+      steps_(plan_.resumed ? "hang-up before the daemon was restarted" : plan_.begun) {}
 
 Ending::Progress Ending::advance(BootTime now, const Shared& shared) {
   looked_at_ = now;

@@ -25,7 +25,8 @@ class Ending {
     Seconds grace{5};
     bool kill_survivors = false;
     pid_t host = 0;
-    bool resumed = false;  // hung up by an earlier daemon
+    bool resumed = false;           // hung up by an earlier daemon
+    std::string begun = "hang-up";  // as Grip::hang_up() has it
   };
   // `grip` was hung up, at that time.
   Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at);

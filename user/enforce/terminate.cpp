@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enforce/terminate.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/types.h>
 #include <termios.h>
@@ -14,6 +12,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <memory>
+#include <string>
 #include <utility>
 
 #include "base/pidfd.h"
@@ -22,7 +22,7 @@
 #include "enforce/own_scope.h"
 #include "enforce/process_tree.h"
 #include "enforce/stuck_host.h"
-#include "enforce/tty_of.h"
+#include "enforce/tty_hand.h"
 
 namespace idlewarden {
 namespace {
@@ -95,25 +95,45 @@ class SystemGrip : public Grip {
 
 class TtyGrip final : public SystemGrip {
  public:
-  TtyGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd, UniqueFd tty)
+  // Without a hand on the tty the leader can be held all the same.
+  TtyGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd,
+          Result<std::unique_ptr<TtyHand>> tty)
       : SystemGrip(procfs, leader, std::move(leader_fd)), tty_(std::move(tty)) {}
 
   Result<void> say(std::string_view text) override {
-    if (!tty_) return fail_errno("the tty is hung up", EIO);
-    const ssize_t n = ::write(tty_.get(), text.data(), text.size());
-    if (n < 0) return fail_errno("cannot write to the tty");
-    if (static_cast<std::size_t>(n) < text.size()) {
-      return fail_errno("the tty took only a part of the text", EAGAIN);
-    }
-    return {};
+    if (!tty_) return std::unexpected(tty_.error());
+    return (*tty_)->ask([text = std::string(text)](int tty) -> Result<void> {
+      const ssize_t n = ::write(tty, text.data(), text.size());
+      if (n < 0) return fail_errno("cannot write to the tty");
+      if (static_cast<std::size_t>(n) < text.size()) {
+        return fail_errno("the tty took only a part of the text", EAGAIN);
+      }
+      return {};
+    });
   }
 
-  Result<void> hang_up() override {
-    if (!tty_) return fail_errno("the tty is hung up already", EIO);
-    if (::ioctl(tty_.get(), TIOCVHANGUP) != 0) return fail_errno("cannot hang the tty up");
+  Result<std::string> hang_up() override {
     // The host process waits for the last descriptor of the slave side to be closed.
-    tty_.reset();
-    return {};
+    const auto tty = std::exchange(tty_, hung_up());
+    bool begun = false;
+    Result<void> done = tty ? Result<void>() : std::unexpected(tty.error());
+    if (tty) {
+      const bool lost = (*tty)->lost();
+      done = (*tty)->ask([](int fd) -> Result<void> {
+        if (::ioctl(fd, TIOCVHANGUP) != 0) return fail_errno("cannot hang the tty up");
+        return {};
+      });
+      begun = !lost && (*tty)->lost();
+    }
+    if (done) return "hang-up";
+    if (done.error().code != ETIMEDOUT) return std::unexpected(done.error());
+    // What a hang-up begins with, and this one may not have got to. The end of the leader is one
+    // too.
+    auto sent = signal_leader(SIGHUP);
+    if (sent) sent = signal_leader(SIGCONT);
+    if (!sent && !begun) return std::unexpected(sent.error());
+    return begun ? "hang-up that does not come back, SIGHUP"
+                 : fmt::format("hang-up failed ({}), SIGHUP", done.error().text());
   }
 
   Alive alive() override {
@@ -123,8 +143,10 @@ class TtyGrip final : public SystemGrip {
     return now;
   }
 
+  static std::unexpected<Error> hung_up() { return fail_errno("the tty is hung up", EIO); }
+
  private:
-  UniqueFd tty_;
+  Result<std::unique_ptr<TtyHand>> tty_;
   StuckHost stuck_;
 };
 
@@ -136,9 +158,10 @@ class TreeGrip final : public SystemGrip {
 
   Result<void> say(std::string_view) override { return fail("it has no terminal"); }
 
-  Result<void> hang_up() override {
-    if (auto sent = signal_leader(SIGHUP); !sent) return sent;
-    return signal_leader(SIGCONT);
+  Result<std::string> hang_up() override {
+    if (auto sent = signal_leader(SIGHUP); !sent) return std::unexpected(sent.error());
+    if (auto sent = signal_leader(SIGCONT); !sent) return std::unexpected(sent.error());
+    return "hang-up";
   }
 
   Result<void> signal_leader(int signal) override {
@@ -173,9 +196,10 @@ class ConnectionGrip final : public SystemGrip {
   using SystemGrip::SystemGrip;
 
   Result<void> say(std::string_view) override { return fail("it has no terminal"); }
-  Result<void> hang_up() override {
-    if (auto sent = signal_leader(SIGTERM); !sent) return sent;
-    return signal_leader(SIGCONT);
+  Result<std::string> hang_up() override {
+    if (auto sent = signal_leader(SIGTERM); !sent) return std::unexpected(sent.error());
+    if (auto sent = signal_leader(SIGCONT); !sent) return std::unexpected(sent.error());
+    return "hang-up";
   }
   Alive alive() override { return {.leader = leader_lives(), .host_stuck = false}; }
 };
@@ -189,13 +213,13 @@ class SystemTerminator final : public Terminator {
     auto leader_fd = open_process(leader);
     if (!leader_fd) return std::unexpected(leader_fd.error());
     if (!session.has_tty()) return seize_no_pty(session, std::move(*leader_fd));
-    auto tty = open_tty(procfs_, session);
-    if (!tty) return std::unexpected(tty.error());
-    if (auto proven = prove(session, tty->get()); !proven) return std::unexpected(proven.error());
+    auto tty = TtyHand::open(tty_threads_, procfs_, session);
+    if (!tty && tty.error().code != ETIMEDOUT) return std::unexpected(tty.error());
+    if (auto proven = prove(session); !proven) return std::unexpected(proven.error());
     // What was proven of the pid holds for the descriptor only if that has not ended by now.
     if (has_exited(leader_fd->get())) return gone("the leader has ended");
 
-    auto grip = std::make_unique<TtyGrip>(procfs_, leader, std::move(*leader_fd), std::move(*tty));
+    auto grip = std::make_unique<TtyGrip>(procfs_, leader, std::move(*leader_fd), std::move(tty));
     complete(*grip, session);
     return grip;
   }
@@ -209,8 +233,9 @@ class SystemTerminator final : public Terminator {
     auto scope = OwnScope::of(procfs_, leader);
     // What was found of the pid holds for the leader only if that has not ended by now.
     const bool proven = *lives && !has_exited(leader_fd->get());
-    auto grip = std::make_unique<TtyGrip>(procfs_, proven ? leader : 0,
-                                          proven ? std::move(*leader_fd) : UniqueFd(), UniqueFd());
+    auto grip =
+        std::make_unique<TtyGrip>(procfs_, proven ? leader : 0,
+                                  proven ? std::move(*leader_fd) : UniqueFd(), TtyGrip::hung_up());
     if (proven) grip->hold_scope(std::move(scope));
     if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
     return grip;
@@ -284,15 +309,17 @@ class SystemTerminator final : public Terminator {
     return {};
   }
 
-  // That the process is the session's leader, and this its controlling tty.
-  Result<void> prove(const Session& session, int tty) const {
+  static std::uint32_t tty_nr(const Session& session) {
+    return static_cast<std::uint32_t>(makedev(session.tty.major, session.tty.minor));
+  }
+
+  // That the process is the session's leader, and the tty its controlling one.
+  Result<void> prove(const Session& session) const {
     const pid_t leader = session.id.leader;
-    struct stat st {};
-    if (::fstat(tty, &st) != 0) return fail_errno("cannot examine the tty");
     const auto stat = living(session.id);
     if (!stat) return std::unexpected(stat.error());
     if (stat->session != leader) return fail("the process does not lead a session");
-    if (stat->tty_nr != static_cast<std::uint32_t>(st.st_rdev)) {
+    if (stat->tty_nr != tty_nr(session)) {
       return gone(fmt::format("{} is not the leader's controlling tty any more", session.tty_name));
     }
     return {};
@@ -304,8 +331,7 @@ class SystemTerminator final : public Terminator {
     if (!stat && stat.error().code == ENOENT) return false;
     if (!stat) return std::unexpected(stat.error());
     if (stat->ended() || stat->start_ticks != start_ticks(session.id.start)) return false;
-    const auto tty = static_cast<std::uint32_t>(makedev(session.tty.major, session.tty.minor));
-    if (session.id.tty == 0 || stat->tty_nr == tty) {
+    if (session.id.tty == 0 || stat->tty_nr == tty_nr(session)) {
       return fail_errno("the leader has not lost its tty", EBUSY);
     }
     return true;
@@ -321,6 +347,7 @@ class SystemTerminator final : public Terminator {
   }
 
   Procfs procfs_;
+  std::shared_ptr<TtyThreads> tty_threads_ = std::make_shared<TtyThreads>();
 };
 
 }  // namespace

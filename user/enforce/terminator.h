@@ -26,16 +26,18 @@ struct Alive {
 };
 
 // A hold on one session: descriptors (pidfd_open(2), the tty) that were opened before its identity
-// was checked, so that no pid, pts number or device can be reused under it. Every call is
-// non-blocking.
+// was checked, so that no pid, pts number or device can be reused under it. No call blocks for
+// longer than a moment.
 class Grip {
  public:
   virtual ~Grip() = default;
   // Writes to the tty; what does not fit (XOFF, a full buffer) is dropped and is an error EAGAIN.
   virtual Result<void> say(std::string_view text) = 0;
   // TIOCVHANGUP, ioctl_tty(2); nothing can be said after it. Without a tty: SIGHUP for the leader
-  // and what it has started, SIGTERM for a connection on which nothing runs.
-  virtual Result<void> hang_up() = 0;
+  // and what it has started, SIGTERM for a connection on which nothing runs. On a tty that does not
+  // answer it may never come back: it is begun then, and the leader gets SIGHUP. Says in words what
+  // was done.
+  virtual Result<std::string> hang_up() = 0;
   // pidfd_send_signal(2); gone is no error. Without a tty what the leader has started gets it too.
   virtual Result<void> signal_leader(int signal) = 0;
   virtual Result<void> signal_host(int signal) = 0;

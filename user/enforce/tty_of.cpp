@@ -58,7 +58,7 @@ UniqueFd find_tty(const Procfs& procfs, const Session& session) {
 Result<UniqueFd> open_tty(const Procfs& procfs, const Session& session) {
   const UniqueFd found = find_tty(procfs, session);
   if (!found) return gone(session);
-  const std::string path = fmt::format("/proc/self/fd/{}", found.get());
+  const std::string path = fmt::format("/proc/thread-self/fd/{}", found.get());
   UniqueFd fd(::open(path.c_str(), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
   if (fd) return fd;
   if (errno == EIO || errno == ENXIO || errno == ENODEV) return gone(session);

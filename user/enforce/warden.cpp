@@ -437,20 +437,21 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
                    Round& round) {
   const BootTime end = ends_at(d, entry.warned_at);
   entry.hang_up_at.reset();  // whether it succeeds or not, it counts
-  const Ending::Plan plan{
-      .cause = d.cause,
-      .limit = d.limit,
-      .idle = idle_time(o, round.now),
-      .deadline = end,
-      .grace = o.verdict->grace,
-      // A container's login has no scope of its own.
-      .kill_survivors = o.verdict->kill_survivors && o.session->container.empty(),
-      .host = o.session->host};
+  Ending::Plan plan{.cause = d.cause,
+                    .limit = d.limit,
+                    .idle = idle_time(o, round.now),
+                    .deadline = end,
+                    .grace = o.verdict->grace,
+                    // A container's login has no scope of its own.
+                    .kill_survivors = o.verdict->kill_survivors && o.session->container.empty(),
+                    .host = o.session->host};
   if (book_ != nullptr) book_->enter({*o.session, *o.verdict, plan, round.now});
-  if (const auto done = grip->hang_up(); !done) {
+  auto done = grip->hang_up();
+  if (!done) {
     told(o.session->id);
     return fail(entry, o, d, done.error(), round);
   }
+  plan.begun = *std::move(done);
   entry.enter(State::ending, d);
   entry.ending = std::make_unique<Ending>(std::move(grip), plan, round.now);
   if (const auto wake = entry.ending->wake()) round.wake(*wake);

@@ -154,7 +154,7 @@ class HostWorld::HostGrip final : public Grip {
     if (!life_->leader.tty) return fail("it has no terminal");
     return {};
   }
-  Result<void> hang_up() override {
+  Result<std::string> hang_up() override {
     world_.note(life_, "is hung up");
     world_.check_hang_up(*life_);
     ++world_.counts.hang_ups;
@@ -165,7 +165,7 @@ class HostWorld::HostGrip final : public Grip {
       world_.lose_tty(*life_);
       life_->odd = true;
     }
-    return {};
+    return "hang-up";
   }
   Result<void> signal_leader(int signal) override {
     world_.note(life_, fmt::format("gets signal {}", signal));

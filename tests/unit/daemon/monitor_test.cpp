@@ -111,10 +111,10 @@ class FakeTerminator final : public Terminator {
       owner_.said += text;
       return {};
     }
-    Result<void> hang_up() override {
+    Result<std::string> hang_up() override {
       ++owner_.hung_up;
       owner_.source_.leaders.clear();
-      return {};
+      return "hang-up";
     }
     Result<void> signal_leader(int) override { return {}; }
     Result<void> signal_host(int) override { return {}; }

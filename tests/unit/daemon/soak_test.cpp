@@ -73,9 +73,9 @@ struct FakeTerminator final : Terminator {
   struct FakeGrip final : Grip {
     FakeGrip(Seat& s, BootTime t) : seat(s), start(t) {}
     Result<void> say(std::string_view) override { return {}; }
-    Result<void> hang_up() override {
+    Result<std::string> hang_up() override {
       if (alive().leader) seat.leader.reset();
-      return {};
+      return "hang-up";
     }
     Result<void> signal_leader(int) override { return {}; }
     Result<void> signal_host(int) override { return {}; }

@@ -140,12 +140,12 @@ class Bench final : public Terminator {
       if (s_.say_error != 0) return fail_errno("cannot write", s_.say_error);
       return {};
     }
-    Result<void> hang_up() override {
+    Result<std::string> hang_up() override {
       bench_.note(s_, "hang up");
       if (s_.hang_up_error != 0) return fail_errno("cannot hang up", s_.hang_up_error);
       s_.listed = false;  // it has no tty any more
       if (std::ranges::count(s_.dies_of, 0) != 0) leader_dies();
-      return {};
+      return "hang-up";
     }
     Result<void> signal_leader(int signal) override {
       bench_.note(s_, fmt::format("signal {}", signal));

@@ -22,7 +22,7 @@ class World::WorldGrip final : public Grip {
     if (!said) return fail_errno("cannot write", EAGAIN);
     return {};
   }
-  Result<void> hang_up() override {
+  Result<std::string> hang_up() override {
     world_.place();
     world_.note(&life_, "is hung up");
     check_fresh();
@@ -38,7 +38,7 @@ class World::WorldGrip final : public Grip {
     if (!life_.no_pty()) life_.has_tty = false;
     if (life_.survives == 0) world_.die(life_);
     world_.place();
-    return {};
+    return "hang-up";
   }
   Result<void> signal_leader(int signal) override {
     world_.place();
