@@ -44,13 +44,12 @@ UniqueFd find_tty(const Procfs& procfs, const Session& session) {
   const std::string device = session.tty.is_pts() ? fmt::format("/dev/pts/{}", session.tty.index)
                                                   : "/dev/" + session.tty_name;
   UniqueFd fd = find(device, session);
-  if (!fd) fd = find(procfs.path(leader, "root") + device, session);
   if (fd) return fd;
   for (const int number : procfs.descriptors(leader).value_or(std::vector<int>())) {
     fd = find(procfs.path(leader, fmt::format("fd/{}", number)), session);
     if (fd) return fd;
   }
-  return {};
+  return find(procfs.path(leader, "root") + device, session);
 }
 
 }  // namespace

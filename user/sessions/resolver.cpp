@@ -168,7 +168,7 @@ Result<Resolver::Standing> Resolver::resolve_pts(const Leader& leader, BootTime 
     return Standing::not_yet;
   }
 
-  const auto host = find_host(procfs_, scope_.hosts, leader.parent, *leader.tty);
+  const auto host = find_host(procfs_, scope_.hosts, leader.parent, *leader.tty, roots_);
   if (!host) return std::unexpected(host.error());
   if (!*host || !in_scope(**host)) return Standing::never;
   const auto prompt = is_login_prompt(procfs_, leader);

@@ -88,6 +88,7 @@ class Resolver {
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
+  OthersRoots roots_;
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
   std::shared_ptr<const AcceptingSshd> last_sshd_;
   std::vector<pid_t> found_listeners_;  // leaders; some may have ended

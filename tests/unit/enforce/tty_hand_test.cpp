@@ -98,5 +98,35 @@ TEST_F(TtyThatDoesNotAnswer, WhoeverWaitsForItAlreadyIsEnough) {
   EXPECT_EQ(grip->hang_up(), "hang-up");
 }
 
+// It sees its tty in a devpts of its own, which something that does not answer lies over.
+TEST_F(TtyThatDoesNotAnswer, ARootThatDoesNotIsNotNeeded) {
+  const TempDir devpts;
+  const char* options = "newinstance,ptmxmode=0666,mode=0620";
+  if (::mount("devpts", devpts.path().c_str(), "devpts", 0, options) != 0) {
+    GTEST_SKIP() << "cannot mount a devpts";
+  }
+  const auto cover = [&] {
+    (void)::unshare(CLONE_NEWNS);
+    (void)::mount(dir_.path().c_str(), "/dev/pts", nullptr, MS_BIND, nullptr);
+  };
+  {
+    PtyChild child("echo ready; while :; do sleep 1000; done", devpts.path(), cover);
+    Session elsewhere = child.session;
+    elsewhere.tty.devpts_dev += 1;
+    const auto begin = steady_clock::now();
+    const auto unfound = terminator_->seize(elsewhere);
+    EXPECT_TRUE(unfound && !(*unfound)->say("anybody there?"));
+    EXPECT_LT(steady_clock::now() - begin, milliseconds(2000));
+
+    const auto grip = system_terminator()->seize(child.session);
+    ASSERT_TRUE(grip) << grip.error().text();
+    EXPECT_TRUE((*grip)->say("found"));
+    EXPECT_TRUE(child.wait_for("found"));
+    EXPECT_EQ((*grip)->hang_up(), "hang-up");
+    silent_.reset();
+  }
+  ::umount2(devpts.path().c_str(), MNT_DETACH);
+}
+
 }  // namespace
 }  // namespace idlewarden

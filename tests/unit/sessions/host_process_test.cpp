@@ -1,9 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/host_process.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <memory>
+#include <thread>
+
 #include "made_proc.h"
+#include "support/silent_fs.h"
 
 namespace idlewarden {
 namespace {
@@ -35,9 +42,10 @@ struct HostProcessTest : ::testing::Test {
   Result<std::optional<HostProcess>> host_of(pid_t parent, std::uint32_t index,
                                              std::uint32_t devpts = 0) const {
     return find_host(proc.procfs(), default_host_programs(), parent,
-                     Tty{1, 136, index, index, devpts});
+                     Tty{1, 136, index, index, devpts}, roots);
   }
   MadeProc proc;
+  mutable OthersRoots roots;
 };
 
 TEST_F(HostProcessTest, TheUsersHalfOfTheSshd) {
@@ -138,6 +146,41 @@ TEST_F(HostProcessTest, AJailWithoutADevptsHasItsTerminalAllTheSame) {
   ASSERT_TRUE(host) << host.error().text();
   ASSERT_TRUE(*host);
   EXPECT_EQ((*host)->pid, kPrivileged);
+}
+
+// A jail on a server that has gone: whose terminal it is cannot be told, and nobody waits for that.
+TEST_F(HostProcessTest, ARootThatDoesNotAnswer) {
+  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
+      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    GTEST_SKIP() << "cannot have mounts of its own";
+  }
+  const test::TempDir dir;
+  auto silent = std::make_unique<test::SilentFs>(dir.path());
+  if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
+  // Whoever waits for it all the same is let go, and has taken too long.
+  std::jthread rescue([&](const std::stop_token& stop) {
+    for (int i = 0; i < 100 && !stop.stop_requested(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    silent.reset();
+  });
+  proc.link(kHost, "root", dir.path());
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 10; ++i) {
+    const auto host = host_of(kHost, 3, 1);
+    ASSERT_FALSE(host);
+    EXPECT_EQ(host.error().code, ETIMEDOUT) << host.error().text();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+  // Others are not kept from it.
+  proc.file(kPrivileged, "root/dev/pts/4", "");
+  struct stat st {};
+  ASSERT_EQ(::stat((proc.path() + "/5000011/root/dev/pts/4").c_str(), &st), 0);
+  proc.link(kPrivileged, "fd/9", "/dev/ptmx");
+  proc.file(kPrivileged, "fdinfo/9", "pos:\t0\nflags:\t02\ntty-index:\t4\n");
+  const auto other = host_of(kPrivileged, 4, static_cast<std::uint32_t>(st.st_dev));
+  ASSERT_TRUE(other) << other.error().text();
+  EXPECT_TRUE(*other);
 }
 
 TEST_F(HostProcessTest, AProcessThatEndedMeanwhileIsAnErrorToTryAgain) {
