@@ -76,11 +76,20 @@ std::map<std::string, double> Crowd::idle_times() const {
 }
 
 void Crowd::expect_all_active_after(const std::map<std::string, std::string>& keys) {
-  std::this_thread::sleep_for(5s);
-  auto before = idle_times();
+  constexpr double kIdle = 3.5;
+  std::map<std::string, double> before;
+  // On a slow machine what was typed last may arrive late.
+  wait_until(
+      [&] {
+        std::this_thread::sleep_for(250ms);
+        before = idle_times();
+        return std::ranges::all_of(
+            keys, [&](const auto& person) { return before[person.first] >= kIdle; });
+      },
+      patience(10s));
   const auto typed = std::chrono::steady_clock::now();
   for (const auto& [who, bytes] : keys) {
-    EXPECT_GE(before[who], 3.5) << who << " was not idle, so nothing is proven";
+    EXPECT_GE(before[who], kIdle) << who << " was not idle, so nothing is proven";
     session(who).terminal().type(bytes);
   }
   // Whose key is not seen grows idle as fast as the time goes by, so nobody becomes active late.
