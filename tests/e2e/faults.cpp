@@ -24,6 +24,9 @@ constexpr const char* kLibrary = "the C library goes on with its default";
 constexpr const char* kPlaced = "the first turn places all watches once more";
 constexpr const char* kPins =
     "there were no pins; where there are, their names collide, which is told";
+constexpr const char* kUsers =
+    "a file of the user's, which can only tighten; read again at the next login";
+constexpr const char* kRoots = "the process's root is asked instead, on a thread";
 constexpr const char* kNext = "a client or a bus that is tried again by itself";
 constexpr Silent kSilent[] = {
     {"bpf BTF_LOAD", kProbe},
@@ -73,6 +76,7 @@ constexpr Silent kSilent[] = {
     {"prctl", "a thread without its name"},
     {"write anon_inode:[eventfd]", "a client that is told to ask again"},
     {"openat2 /", "a tree is given up only when it is known to be gone", When::later},
+    {"newfstatat /", "a tree is given up only when it is known to be gone", When::later},
     {"read anon_inode:[eventfd]", "stays readable, so it is read again"},
     {"read anon_inode:inotify", "stays readable, so it is read again"},
     {"openat /proc/N/cgroup", kAsked},
@@ -81,6 +85,13 @@ constexpr Silent kSilent[] = {
      "a folder of the shells' files, listed again 20 s later at most; without "
      "it a limit can only be missing"},
     {"getdents64 HOST_FILE", "as above"},
+    {"fcntl cmd2 /etc/", "as above"},
+    {"fcntl cmd3 /etc/", "as above"},
+    {"readlinkat HOST_FILE", kUsers},
+    {"newfstatat /home", kUsers},
+    {"openat /proc/self/fd/N", kUsers},
+    {"openat /proc/N/mountinfo", kRoots},
+    {"read /proc/N/mountinfo", kRoots},
     {"newfstatat /", kPlaced, When::at_start},
     {"newfstatat /tmp", kPlaced, When::at_start},
     {"newfstatat TMP", kPlaced, When::at_start},
@@ -121,6 +132,9 @@ constexpr Needed kNeeded[] = {
     {"openat2 TMP/policy.toml", kConfiguration},
     {"read TMP/policy.toml", kConfiguration},
     {"openat TMP/policies.d", kConfiguration},
+    {"openat2 TMP/policies.d", kConfiguration},
+    {"fcntl cmd2 TMP/policies.d", kConfiguration},
+    {"fcntl cmd3 TMP/policies.d", kConfiguration},
     {"openat TMP/events", kOwnLog},
     {"openat /proc/N/stat", "whose session it runs in itself, which it never ends"},
     {"read /proc/N/stat", "as above"},

@@ -459,8 +459,8 @@ std::vector<LimitSource> HostReadings::sources(const Subject& subject, const Pol
 void HostReadings::reload() {
   // The trees of containers that are gone take their readings with them.
   const auto gone = [](const std::string& tree) {
-    ShortageWatch shortage;
-    return !Root(tree).is_directory("/") && shortage.take() == 0;
+    const auto mode = Root(tree).mode("/");
+    return !mode && (mode.error().code == ENOENT || mode.error().code == ESRCH);
   };
   sshd_.erase_if([&](const SshdKey& key) { return gone(std::get<0>(key)); });
   shells_.erase_if([&](const ShellKey& key) { return gone(key.first); });

@@ -125,10 +125,8 @@ class SshdOracle : public ::testing::Test {
     if (std::sscanf(version.c_str(), "OpenSSH_%d.%d", &major, &minor) != 2) return;
     const int number = major * 100 + minor;
     std::cout << "oracle: " << version << "\n";
-    if (number >= 909) {
-      traits_.grammar = SshdGrammar::since_9_9;
-      version_ = version;
-    }
+    version_ = version;
+    if (number >= 909) traits_.grammar = SshdGrammar::since_9_9;
     traits_.old_times = traits_.long_masks = number < 1003;
     traits_.empty_channels = number < 906;
   }
@@ -285,7 +283,7 @@ class SshdOracle : public ::testing::Test {
   inline static std::string sshd_ =
       std::getenv("IDLEWARDEN_SSHD") != nullptr ? std::getenv("IDLEWARDEN_SSHD") : "/usr/sbin/sshd";
   inline static std::string why_not_;
-  inline static std::string version_;  // only where it decides how Match is read
+  inline static std::string version_;
   inline static OracleTraits traits_;
 };
 
