@@ -32,8 +32,13 @@ UniqueFd walk(UniqueFd root, std::string_view path, int flags, uid_t viewer) {
     errno = code;
     return UniqueFd();
   };
-  std::vector<UniqueFd> folders;
-  folders.push_back(std::move(root));
+  struct Step {
+    UniqueFd fd;
+    struct stat st {};
+  };
+  std::vector<Step> steps(1);
+  steps.front().fd = std::move(root);
+  if (::fstat(steps.front().fd.get(), &steps.front().st) != 0) return {};
   std::deque<std::string> left;
   const auto put_first = [&](std::string_view names) {
     const std::vector<std::string> parts = split(names, '/');
@@ -44,32 +49,32 @@ UniqueFd walk(UniqueFd root, std::string_view path, int flags, uid_t viewer) {
   while (!left.empty()) {
     const std::string name = std::move(left.front());
     left.pop_front();
-    struct stat st {};
-    if (::fstat(folders.back().get(), &st) != 0) return {};
-    if (!S_ISDIR(st.st_mode)) return refused(ENOTDIR);
+    const Step& at = steps.back();
+    if (!S_ISDIR(at.st.st_mode)) return refused(ENOTDIR);
     // Who is in the tree has been let into its root.
-    if (folders.size() > 1 && !may(viewer, st, S_IXUSR, S_IXOTH)) return refused(EACCES);
+    if (steps.size() > 1 && !may(viewer, at.st, S_IXUSR, S_IXOTH)) return refused(EACCES);
     if (name.empty() || name == ".") continue;
-    if (folders.size() > kMaxFolders) return refused(ENAMETOOLONG);
+    if (steps.size() > kMaxFolders) return refused(ENAMETOOLONG);
     if (name == "..") {
-      if (folders.size() > 1) folders.pop_back();
+      if (steps.size() > 1) steps.pop_back();
       continue;
     }
-    UniqueFd next(::openat(folders.back().get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!next || ::fstat(next.get(), &st) != 0) return {};
-    if (!S_ISLNK(st.st_mode) || (left.empty() && (flags & O_NOFOLLOW) != 0)) {
-      folders.push_back(std::move(next));
+    Step next;
+    next.fd.reset(::openat(at.fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!next.fd || ::fstat(next.fd.get(), &next.st) != 0) return {};
+    if (!S_ISLNK(next.st.st_mode) || (left.empty() && (flags & O_NOFOLLOW) != 0)) {
+      steps.push_back(std::move(next));
       continue;
     }
     if (++links > kMaxLinks) return refused(ELOOP);
     char target[PATH_MAX];
-    const ssize_t length = ::readlinkat(next.get(), "", target, sizeof target);
+    const ssize_t length = ::readlinkat(next.fd.get(), "", target, sizeof target);
     if (length <= 0) return refused(ENOENT);
     const std::string_view text(target, static_cast<std::size_t>(length));
-    if (text.starts_with('/')) folders.erase(folders.begin() + 1, folders.end());
+    if (text.starts_with('/')) steps.erase(steps.begin() + 1, steps.end());
     put_first(text);
   }
-  return std::move(folders.back());
+  return std::move(steps.back().fd);
 }
 
 // For a viewer with O_PATH in any case.

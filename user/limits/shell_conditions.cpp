@@ -210,10 +210,7 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
   if (!budget().spend_steps(2)) return Tri::unknown;
   const bool own = is_users_own(path);
   const auto mode = findings_.root(own).mode(path);
-  if (!mode) {
-    const int code = mode.error().code;
-    return code == ENOENT || code == ENOTDIR ? Tri::no : Tri::unknown;
-  }
+  if (!mode) return if_unseen(mode.error());
   const bool folder = S_ISDIR(*mode);
   if (letter == 'e') return Tri::yes;
   if (letter == 'd') return tri(folder);

@@ -108,10 +108,7 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
     if (!findings_.budget().spend_steps(2)) return Tri::unknown;
     if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
     const auto mode = findings_.root().mode(path.text);
-    if (!mode) {
-      const int code = mode.error().code;
-      return code == ENOENT || code == ENOTDIR ? Tri::no : Tri::unknown;
-    }
+    if (!mode) return if_unseen(mode.error());
     const bool folder = S_ISDIR(*mode);
     if (first[1] == 'e' || first[1] == 'r') return Tri::yes;
     if (first[1] == 'd') return folder ? Tri::yes : Tri::no;

@@ -2,6 +2,7 @@
 #include "limits/shell_findings.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/text.h"
 
@@ -14,6 +15,10 @@ constexpr std::size_t kMaxFindings = 1000;
 constexpr std::size_t kMaxProblems = 100;
 
 }  // namespace
+
+Tri if_unseen(const Error& error) {
+  return error.code == ENOENT || error.code == ENOTDIR ? Tri::no : Tri::unknown;
+}
 
 bool Pass::holds(int finding) const {
   return std::ranges::any_of(values, [&](const Value& value) { return value.source == finding; });
@@ -68,7 +73,7 @@ std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool u
   if (users_own) limits = {.max_bytes = kMaxUsersFile, .owner = owner_};
   auto text = root(users_own).read(path, limits);
   if (!text) {
-    if (text.error().code == ENOENT || text.error().code == ENOTDIR) return place;
+    if (if_unseen(text.error()) == Tri::no) return place;
     unread_.insert(path);
     problem(text.error());
     return place;

@@ -21,6 +21,9 @@
 
 namespace idlewarden::shell {
 
+// What is known of a path that cannot be looked at: whether nothing is there.
+Tri if_unseen(const Error& error);
+
 struct Finding {
   LimitSource source;
   bool users_own = false;  // stands in a file that the user can write
