@@ -142,7 +142,7 @@ class FaultsWhileItEnds : public testing::TestWithParam<int> {
          {"fcntl", "epoll_ctl", "openat /proc/", "read /proc/", "newfstatat /proc/",
           "openat2 /proc/", "readlink /proc/", "getdents64 /proc/", "pidfd_open", "pidfd_getfd",
           "write /dev/pts/N", "openat /dev/pts/N", "newfstatat /dev/pts/N", "openat /",
-          "ioctl SIOC"}) {
+          "ioctl SIOC", "ioctl TIOC"}) {
       if (kind.starts_with(begin)) return true;
     }
     return false;

@@ -120,8 +120,9 @@ class TtyGrip final : public SystemGrip {
     if (tty) {
       const bool lost = (*tty)->lost();
       done = (*tty)->ask([](int fd) -> Result<void> {
-        if (::ioctl(fd, TIOCVHANGUP) != 0) return fail_errno("cannot hang the tty up");
-        return {};
+        if (::ioctl(fd, TIOCVHANGUP) == 0) return {};
+        if (errno == EIO) return gone("its tty has hung up by itself");
+        return fail_errno("cannot hang the tty up");
       });
       begun = !lost && (*tty)->lost();
     }

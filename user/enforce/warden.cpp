@@ -52,7 +52,7 @@ struct Warden::Told {
   bool would_terminate = false;
   bool held = false;
   bool failed = false;
-  int in_vain = 0;  // seized, in turn, and told that it is gone
+  int in_vain = 0;  // told that it is gone
   BootTime retry_at{};
 };
 
@@ -329,19 +329,15 @@ void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d,
 
 // A session that is not there any more will be missing from the caller's list soon. One that stays
 // there, and is found by the second look too, cannot be ended.
-bool Warden::is_gone(const Result<std::unique_ptr<Grip>>& grip, Told& told, Round& round) {
-  if (grip || grip.error().code != ESRCH) {
-    told.in_vain = 0;
-    return false;
-  }
-  if (++told.in_vain > kGoneInVain) return false;
+bool Warden::is_gone(const Error& why, Told& told, Round& round) {
+  if (why.code != ESRCH || ++told.in_vain > kGoneInVain) return false;
   round.postpone(told, kRetryGone);
   return true;
 }
 
 void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const auto grip = terminator_.seize(*o.session);
-  if (is_gone(grip, entry.told_of(first), round)) return;
+  if (!grip && is_gone(grip.error(), entry.told_of(first), round)) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
@@ -379,7 +375,7 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   entry.enter(State::expired, first);
   auto grip = terminator_.seize(*o.session);
-  if (is_gone(grip, entry.told_of(first), round)) return;
+  if (!grip && is_gone(grip.error(), entry.told_of(first), round)) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
@@ -449,6 +445,7 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
   auto done = grip->hang_up();
   if (!done) {
     told(o.session->id);
+    if (is_gone(done.error(), entry.told_of(d), round)) return;
     return fail(entry, o, d, done.error(), round);
   }
   plan.begun = *std::move(done);

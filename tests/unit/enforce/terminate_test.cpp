@@ -84,6 +84,17 @@ TEST_F(Terminate, AStoppedLeaderIsEnded) {
   EXPECT_TRUE(ends_within(grip->leader_fd(), milliseconds(1000)));
 }
 
+TEST_F(Terminate, ATtyThatHungUpByItselfIsGone) {
+  PtyChild child(kStubborn);
+  auto grip = seize(child);
+  ASSERT_TRUE(grip);
+  child.master.reset();
+  const auto done = grip->hang_up();
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, ESRCH) << done.error().text();
+  EXPECT_TRUE(grip->alive().leader);  // and was not signalled
+}
+
 TEST_F(Terminate, AZombieIsGone) {
   PtyChild child("echo ready; exec sleep 1000");
   auto grip = seize(child);

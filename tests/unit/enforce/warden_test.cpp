@@ -855,17 +855,32 @@ TEST(Warden, ASessionThatIsGoneAlreadyIsNoEvent) {
   EXPECT_EQ(b.wake, std::nullopt);
 }
 
-TEST(Warden, ASessionThatIsAlwaysSaidToBeGoneAndStaysIsAFailure) {
+TEST(Warden, ATtyThatHungUpByItselfIsNoEvent) {
   Bench b;
   auto& s = b.add();
   b.run_until(699);
-  s.seize_error = ESRCH;
+  s.hang_up_error = ESRCH;
+  EXPECT_THAT(b.run_until(701), IsEmpty());
+  s.listed = false;
+  EXPECT_THAT(b.run_until(800), IsEmpty());
+}
+
+class AlwaysGone : public testing::TestWithParam<int test::Subject::*> {};
+INSTANTIATE_TEST_SUITE_P(Calls, AlwaysGone,
+                         testing::Values(&test::Subject::seize_error,
+                                         &test::Subject::hang_up_error));
+
+TEST_P(AlwaysGone, ASessionThatIsSaidToBeGoneAndStaysIsAFailure) {
+  Bench b;
+  auto& s = b.add();
+  b.run_until(699);
+  s.*GetParam() = ESRCH;
   EXPECT_THAT(b.run_until(709), IsEmpty());
   const auto told = b.run_until(1000);
   ASSERT_EQ(told.size(), 1u);
   EXPECT_EQ(told[0].happened, Happened::terminate_failed);
-  EXPECT_THAT(told[0].detail, HasSubstr("cannot seize"));
-  s.seize_error = 0;
+  EXPECT_THAT(told[0].detail, HasSubstr("cannot "));
+  s.*GetParam() = 0;
   b.run_until(1100);
   EXPECT_THAT(b.log, Contains("<terminated> pts/0"));
 }
