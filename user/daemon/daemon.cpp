@@ -285,9 +285,9 @@ Result<void> Daemon::compose() {
     scope.hosts.push_back(host_program(executable));
   }
   scope.only_host_pids = options_.only_host_pids;
+  terminator_ = system_terminator(procfs_, scope.hosts);
   table_ = std::make_unique<SessionTable>(procfs_, clock_, std::move(scope), &logind_);
 
-  terminator_ = system_terminator(procfs_);
   Warden::Settings settings;
   settings.max_per_minute = policy.max_terminations_per_minute;
   settings.protected_leaders = std::move(*own);

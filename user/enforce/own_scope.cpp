@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 #include <string_view>
 #include <utility>
 
@@ -59,6 +60,15 @@ Result<OwnScope> OwnScope::of(const Procfs& procfs, pid_t leader) {
     }
   }
   return fail(fmt::format("cgroup {} cannot be opened", *path));
+}
+
+Result<std::vector<pid_t>> OwnScope::processes() const {
+  std::ifstream file(fmt::format("/proc/self/fd/{}/cgroup.procs", folder_.get()));
+  std::vector<pid_t> all;
+  if (!file && errno == ENOENT) return all;  // a folder that was removed
+  for (pid_t pid = 0; file >> pid;) all.push_back(pid);
+  if (!file.eof()) return fail(fmt::format("cannot read {}/cgroup.procs", path_));
+  return all;
 }
 
 Result<void> OwnScope::kill() const {

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 #include "base/procfs.h"
 #include "base/result.h"
@@ -21,6 +22,9 @@ class OwnScope {
   // cgroup.kill (Linux 5.14, cgroup-v2.rst): SIGKILL to everything in it, forks included. A scope
   // that is gone already is no error.
   Result<void> kill() const;
+
+  // Those that lie in it now (not below it).
+  Result<std::vector<pid_t>> processes() const;
 
   const std::string& path() const noexcept { return path_; }
 

@@ -2,6 +2,7 @@
 #include "enforce/process_tree.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 
 namespace idlewarden {
@@ -16,13 +17,20 @@ bool ProcessTree::alive(const Member& member) const {
   return procfs_.lives(member.pid, member.start_ticks);
 }
 
+// Unless it is known, it has not: for want of a descriptor nobody is dead.
+bool ProcessTree::has_ended(const Member& member) const {
+  const auto stat = procfs_.stat(member.pid);
+  if (!stat) return stat.error().code == ENOENT || stat.error().code == ESRCH;
+  return stat->start_ticks != member.start_ticks || stat->ended();
+}
+
 bool ProcessTree::any_alive() const {
-  return std::ranges::any_of(members_, [this](const Member& m) { return alive(m); });
+  return !std::ranges::all_of(members_, [this](const Member& m) { return has_ended(m); });
 }
 
 void ProcessTree::grow() {
   const auto ended = std::remove_if(members_.begin() + 1, members_.end(),
-                                    [this](const Member& m) { return !alive(m); });
+                                    [this](const Member& m) { return has_ended(m); });
   members_.erase(ended, members_.end());
   for (std::size_t i = 0; i < members_.size() && members_.size() < kMost; ++i) {
     if (alive(members_[i])) add_children(members_[i]);

@@ -11,10 +11,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/pidfd.h"
 #include "base/text.h"
@@ -23,9 +25,15 @@
 #include "enforce/process_tree.h"
 #include "enforce/stuck_host.h"
 #include "enforce/tty_hand.h"
+#include "sessions/host_process.h"
 
 namespace idlewarden {
 namespace {
+
+using Programs = std::vector<HostProgram>;
+
+// So long may pass between the second look at a session and its hang-up.
+constexpr std::chrono::milliseconds kStillTrue{100};
 
 std::unexpected<Error> gone(std::string what) {
   Error error;
@@ -48,12 +56,14 @@ Result<void> send(int pidfd, int signal, std::string_view whom) {
 // What every session has, with or without a tty.
 class SystemGrip : public Grip {
  public:
-  SystemGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd)
-      : procfs_(procfs), leader_(leader), leader_fd_(std::move(leader_fd)) {}
+  // `programs` is to outlive it.
+  SystemGrip(const Procfs& procfs, const Programs& programs, pid_t leader, UniqueFd leader_fd)
+      : procfs_(procfs), programs_(programs), leader_(leader), leader_fd_(std::move(leader_fd)) {}
 
   void hold_host(pid_t host, UniqueFd fd) {
     host_ = host;
     host_fd_ = std::move(fd);
+    if (const auto stat = procfs_.stat(host)) monitor_ = stat->parent;
   }
   void hold_scope(Result<OwnScope> scope) { scope_ = std::move(scope); }
 
@@ -71,6 +81,7 @@ class SystemGrip : public Grip {
     if (host_lives() && other_child(procfs_, host_, leader_) != 0) {
       return fail("its connection also serves another process");
     }
+    if (const auto alone = nobody_else_logs_in(); !alone) return alone;
     return scope_->kill();
   }
 
@@ -82,13 +93,31 @@ class SystemGrip : public Grip {
   int leader_fd() const noexcept override { return leader_fd_.get(); }
 
  protected:
+  // That no other program in the scope brings people in: mosh-server, say, whose session may be too
+  // young to be known.
+  Result<void> nobody_else_logs_in() const {
+    const auto all = scope_->processes();
+    if (!all) return std::unexpected(all.error());
+    for (const pid_t pid : *all) {
+      if (pid == host_ || pid == monitor_) continue;
+      const auto executable = procfs_.executable(pid);
+      if (!executable && executable.error().code == ENOENT) continue;
+      if (!executable) return std::unexpected(executable.error());
+      if (find_program(programs_, *executable) == nullptr) continue;
+      return fail(fmt::format("{} (pid {}) may serve somebody in its scope", *executable, pid));
+    }
+    return {};
+  }
+
   bool leader_lives() const noexcept { return leader_fd_ && !has_exited(leader_fd_.get()); }
   bool host_lives() const { return host_fd_ && !has_exited(host_fd_.get()); }
 
   Procfs procfs_;
+  const Programs& programs_;
   pid_t leader_;
   UniqueFd leader_fd_;
   pid_t host_ = 0;
+  pid_t monitor_ = 0;  // the host process's parent
   UniqueFd host_fd_;
   Result<OwnScope> scope_ = fail("its scope is not known, because its leader had ended");
 };
@@ -96,9 +125,9 @@ class SystemGrip : public Grip {
 class TtyGrip final : public SystemGrip {
  public:
   // Without a hand on the tty the leader can be held all the same.
-  TtyGrip(const Procfs& procfs, pid_t leader, UniqueFd leader_fd,
+  TtyGrip(const Procfs& procfs, const Programs& programs, pid_t leader, UniqueFd leader_fd,
           Result<std::unique_ptr<TtyHand>> tty)
-      : SystemGrip(procfs, leader, std::move(leader_fd)), tty_(std::move(tty)) {}
+      : SystemGrip(procfs, programs, leader, std::move(leader_fd)), tty_(std::move(tty)) {}
 
   Result<void> say(std::string_view text) override {
     if (!tty_) return std::unexpected(tty_.error());
@@ -119,11 +148,13 @@ class TtyGrip final : public SystemGrip {
     Result<void> done = tty ? Result<void>() : std::unexpected(tty.error());
     if (tty) {
       const bool lost = (*tty)->lost();
-      done = (*tty)->ask([](int fd) -> Result<void> {
-        if (::ioctl(fd, TIOCVHANGUP) == 0) return {};
-        if (errno == EIO) return gone("its tty has hung up by itself");
-        return fail_errno("cannot hang the tty up");
-      });
+      done = (*tty)->ask(
+          [](int fd) -> Result<void> {
+            if (::ioctl(fd, TIOCVHANGUP) == 0) return {};
+            if (errno == EIO) return gone("its tty has hung up by itself");
+            return fail_errno("cannot hang the tty up");
+          },
+          kStillTrue);
       begun = !lost && (*tty)->lost();
     }
     if (done) return "hang-up";
@@ -154,8 +185,9 @@ class TtyGrip final : public SystemGrip {
 // A command on a connection: there is no tty whose hang-up reaches its processes, so each is told.
 class TreeGrip final : public SystemGrip {
  public:
-  TreeGrip(const Procfs& procfs, ProcessTree::Member leader, UniqueFd leader_fd)
-      : SystemGrip(procfs, leader.pid, std::move(leader_fd)), tree_(procfs, leader) {}
+  TreeGrip(const Procfs& procfs, const Programs& programs, ProcessTree::Member leader,
+           UniqueFd leader_fd)
+      : SystemGrip(procfs, programs, leader.pid, std::move(leader_fd)), tree_(procfs, leader) {}
 
   Result<void> say(std::string_view) override { return fail("it has no terminal"); }
 
@@ -207,7 +239,8 @@ class ConnectionGrip final : public SystemGrip {
 
 class SystemTerminator final : public Terminator {
  public:
-  explicit SystemTerminator(Procfs procfs) : procfs_(std::move(procfs)) {}
+  SystemTerminator(Procfs procfs, Programs programs)
+      : procfs_(std::move(procfs)), programs_(std::move(programs)) {}
 
   Result<std::unique_ptr<Grip>> seize(const Session& session) override {
     const pid_t leader = session.id.leader;
@@ -220,7 +253,8 @@ class SystemTerminator final : public Terminator {
     // What was proven of the pid holds for the descriptor only if that has not ended by now.
     if (has_exited(leader_fd->get())) return gone("the leader has ended");
 
-    auto grip = std::make_unique<TtyGrip>(procfs_, leader, std::move(*leader_fd), std::move(tty));
+    auto grip = std::make_unique<TtyGrip>(procfs_, programs_, leader, std::move(*leader_fd),
+                                          std::move(tty));
     complete(*grip, session);
     return grip;
   }
@@ -235,7 +269,7 @@ class SystemTerminator final : public Terminator {
     // What was found of the pid holds for the leader only if that has not ended by now.
     const bool proven = *lives && !has_exited(leader_fd->get());
     auto grip =
-        std::make_unique<TtyGrip>(procfs_, proven ? leader : 0,
+        std::make_unique<TtyGrip>(procfs_, programs_, proven ? leader : 0,
                                   proven ? std::move(*leader_fd) : UniqueFd(), TtyGrip::hung_up());
     if (proven) grip->hold_scope(std::move(scope));
     if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
@@ -254,10 +288,11 @@ class SystemTerminator final : public Terminator {
     if (has_exited(leader_fd.get())) return gone("the leader has ended");
     std::unique_ptr<SystemGrip> grip;
     if (bare) {
-      grip = std::make_unique<ConnectionGrip>(procfs_, session.id.leader, std::move(leader_fd));
+      grip = std::make_unique<ConnectionGrip>(procfs_, programs_, session.id.leader,
+                                              std::move(leader_fd));
     } else {
       grip = std::make_unique<TreeGrip>(
-          procfs_, ProcessTree::Member{session.id.leader, start_ticks(session.id.start)},
+          procfs_, programs_, ProcessTree::Member{session.id.leader, start_ticks(session.id.start)},
           std::move(leader_fd));
       complete(*grip, session);
     }
@@ -348,13 +383,14 @@ class SystemTerminator final : public Terminator {
   }
 
   Procfs procfs_;
+  Programs programs_;
   std::shared_ptr<TtyThreads> tty_threads_ = std::make_shared<TtyThreads>();
 };
 
 }  // namespace
 
-std::unique_ptr<Terminator> system_terminator(Procfs procfs) {
-  return std::make_unique<SystemTerminator>(std::move(procfs));
+std::unique_ptr<Terminator> system_terminator(Procfs procfs, std::vector<HostProgram> programs) {
+  return std::make_unique<SystemTerminator>(std::move(procfs), std::move(programs));
 }
 
 }  // namespace idlewarden

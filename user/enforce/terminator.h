@@ -36,7 +36,8 @@ class Grip {
   // TIOCVHANGUP, ioctl_tty(2); nothing can be said after it. Without a tty: SIGHUP for the leader
   // and what it has started, SIGTERM for a connection on which nothing runs. On a tty that does not
   // answer it may never come back: it is begun then, and the leader gets SIGHUP. Says in words what
-  // was done. code is ESRCH when its tty had hung up by itself: its user has just left.
+  // was done. code is ESRCH when its tty had hung up by itself: its user has just left;
+  // EAGAIN when it could not be begun at once, and was not: what was decided may not hold any more.
   virtual Result<std::string> hang_up() = 0;
   // pidfd_send_signal(2); gone is no error. Without a tty what the leader has started gets it too.
   virtual Result<void> signal_leader(int signal) = 0;

@@ -19,8 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A busy machine may take long until a thread runs; a tty that answers does so at once.
-constexpr milliseconds kToBegin{1000};
+// A tty that answers does so at once.
 constexpr milliseconds kToAnswer{250};
 
 std::unexpected<Error> no_answer(std::string what) {
@@ -109,13 +108,13 @@ TtyHand::~TtyHand() {
   threads_->late_.insert_or_assign(id_, std::move(closed_));
 }
 
-Result<void> TtyHand::ask(Order order) {
+Result<void> TtyHand::ask(Order order, milliseconds to_begin) {
   if (lost_) return silent();
   std::unique_lock lock(desk_->mutex);
   desk_->order = std::move(order);
   desk_->step = Desk::Step::asked;
   desk_->changed.notify_all();
-  if (!desk_->changed.wait_for(lock, kToBegin, [&] { return desk_->step != Desk::Step::asked; })) {
+  if (!desk_->changed.wait_for(lock, to_begin, [&] { return desk_->step != Desk::Step::asked; })) {
     desk_->step = Desk::Step::idle;
     return fail_errno("the thread of the tty does not get to run", EAGAIN);
   }

@@ -7,6 +7,7 @@
 // the daemon's, so that nothing of a daemon that goes remains but its zombie.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <future>
 #include <map>
@@ -43,9 +44,9 @@ class TtyHand {
   // What is done with the open tty; it owns what it uses, as it may outlive the hand.
   using Order = std::function<Result<void>(int tty)>;
   // The order's own answer. code is ETIMEDOUT if there is none in time: lost() from then on. An
-  // order that could not be begun in time (EAGAIN), or that comes after one that was lost
-  // (ETIMEDOUT), is never carried out.
-  Result<void> ask(Order order);
+  // order that could not be begun in time (EAGAIN: a busy machine may take long until a thread
+  // runs), or that comes after one that was lost (ETIMEDOUT), is never carried out.
+  Result<void> ask(Order order, std::chrono::milliseconds to_begin = std::chrono::seconds(1));
   bool lost() const noexcept { return lost_; }
 
  private:

@@ -18,7 +18,7 @@ namespace {
 constexpr Nanoseconds kWindow = std::chrono::minutes(1);  // of max_per_minute
 constexpr Nanoseconds kRetryFailed = std::chrono::minutes(1);
 constexpr Nanoseconds kRetryGone = std::chrono::seconds(1);  // seized in vain: the scan lags behind
-constexpr int kGoneInVain = 10;                              // so often: that is no reason any more
+constexpr int kInVain = 10;                                  // so often: that is no reason any more
 // So much before the hang-up, which drops what has not reached the master's reader yet
 // (tty_ldisc_hangup() flushes the driver's buffer), the last message is written.
 constexpr Nanoseconds kFarewell = std::chrono::milliseconds(80);
@@ -52,7 +52,7 @@ struct Warden::Told {
   bool would_terminate = false;
   bool held = false;
   bool failed = false;
-  int in_vain = 0;  // told that it is gone
+  int in_vain = 0;  // to be tried again at once
   BootTime retry_at{};
 };
 
@@ -327,17 +327,18 @@ void Warden::judge_untouchable(Entry& entry, const Observation& o, const Due& d,
             guarded ? "spared in every mode: idlewarden itself runs in it" : "");
 }
 
-// A session that is not there any more will be missing from the caller's list soon. One that stays
-// there, and is found by the second look too, cannot be ended.
-bool Warden::is_gone(const Error& why, Told& told, Round& round) {
-  if (why.code != ESRCH || ++told.in_vain > kGoneInVain) return false;
+// A session that is not there any more (ESRCH) will be missing from the caller's list soon, and
+// what a busy machine did not get to (EAGAIN) is decided anew. One that stays there, and is found
+// by the second look too, cannot be ended.
+bool Warden::comes_again(const Error& why, Told& told, Round& round) {
+  if ((why.code != ESRCH && why.code != EAGAIN) || ++told.in_vain > kInVain) return false;
   round.postpone(told, kRetryGone);
   return true;
 }
 
 void Warden::warn(Entry& entry, const Observation& o, const Due& first, Round& round) {
   const auto grip = terminator_.seize(*o.session);
-  if (!grip && is_gone(grip.error(), entry.told_of(first), round)) return;
+  if (!grip && comes_again(grip.error(), entry.told_of(first), round)) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
@@ -375,7 +376,7 @@ void Warden::expire(Entry& entry, const Observation& o, const Due& first, Round&
   if (entry.hang_up_at && round.now < *entry.hang_up_at) return round.wake(*entry.hang_up_at);
   entry.enter(State::expired, first);
   auto grip = terminator_.seize(*o.session);
-  if (!grip && is_gone(grip.error(), entry.told_of(first), round)) return;
+  if (!grip && comes_again(grip.error(), entry.told_of(first), round)) return;
   const auto second = look_again(entry, o.session->id, first, false, round);
   if (!second) return;
   const auto& [fresh, d] = *second;
@@ -432,7 +433,6 @@ void Warden::fail(Entry& entry, const Observation& o, const Due& d, const Error&
 void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique_ptr<Grip> grip,
                    Round& round) {
   const BootTime end = ends_at(d, entry.warned_at);
-  entry.hang_up_at.reset();  // whether it succeeds or not, it counts
   Ending::Plan plan{.cause = d.cause,
                     .limit = d.limit,
                     .idle = idle_time(o, round.now),
@@ -445,9 +445,10 @@ void Warden::begin(Entry& entry, const Observation& o, const Due& d, std::unique
   auto done = grip->hang_up();
   if (!done) {
     told(o.session->id);
-    if (is_gone(done.error(), entry.told_of(d), round)) return;
-    return fail(entry, o, d, done.error(), round);
+    if (comes_again(done.error(), entry.told_of(d), round)) return put_off(entry);
   }
+  entry.hang_up_at.reset();  // whether it succeeds or not, it counts
+  if (!done) return fail(entry, o, d, done.error(), round);
   plan.begun = *std::move(done);
   entry.enter(State::ending, d);
   entry.ending = std::make_unique<Ending>(std::move(grip), plan, round.now);

@@ -147,7 +147,7 @@ class Warden {
   void judge_untouchable(Entry& entry, const Observation& o, const Due& d, Round& round);
   std::optional<Second> look_again(Entry& entry, const SessionId& id, const Due& first,
                                    bool hands_off, Round& round);
-  static bool is_gone(const Error& why, Told& told, Round& round);
+  static bool comes_again(const Error& why, Told& told, Round& round);
   void warn(Entry& entry, const Observation& o, const Due& first, Round& round);
   void come_to_the_end(Entry& entry, const Observation& o, const Due& d, Round& round);
   void speak(Entry& entry, const Observation& o, const Due& first, Round& round);

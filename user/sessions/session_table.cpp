@@ -321,7 +321,13 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
   };
   const auto enter = [&](Entry& entry, Session session) {
     const SessionId id = session.id;
-    entry.session = &sessions_.insert_or_assign(id, std::move(session)).first->second;
+    // Of two that claim one connection (anybody may call themselves sshd) the first has it.
+    const auto [place, is_new] = sessions_.try_emplace(id, std::move(session));
+    if (!is_new) {
+      if (entry.serves == 0) entry.standing = Resolver::Standing::not_yet;
+      return;
+    }
+    entry.session = &place->second;
     change.started.push_back(id);
   };
   ++table.updates;

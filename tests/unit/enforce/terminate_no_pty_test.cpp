@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,6 +131,26 @@ TEST(ProcessTree, AnotherProcessUnderAPidIsNoMember) {
   const Command command(kPlain);
   const ProcessTree tree(Procfs(), {command.pid, start_ticks(command.session.id.start) + 1});
   EXPECT_FALSE(tree.any_alive());
+}
+
+// For want of a descriptor nobody is dead, and nobody is taken for somebody.
+TEST(ProcessTree, WhatCannotBeLookedAtHasNotEnded) {
+  const Command command(kFamily, kNames);
+  ProcessTree tree = command.tree();
+  tree.grow();
+  ASSERT_EQ(tree.members().size(), 4u);
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  tree.grow();
+  const bool lives = tree.any_alive();
+  const bool certain = tree.alive(tree.members().front());
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_TRUE(lives);
+  EXPECT_FALSE(certain);
+  EXPECT_EQ(tree.members().size(), 4u);
 }
 
 TEST(TerminateNoPty, ACommandIsToldToHangUp) {

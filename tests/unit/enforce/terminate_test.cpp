@@ -277,6 +277,12 @@ TEST_F(Terminate, SomethingElseInPlaceOfTheTtyIsNotOpened) {
   EXPECT_EQ(::poll(&p, 1, 0), 0);
 }
 
+pid_t survivor_in(const std::string& scope) {
+  pid_t pid = 0;
+  std::ifstream(scope + "/cgroup.procs") >> pid;
+  return pid;
+}
+
 TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
   PtyChild child(kPlain);
   const auto refused_kill = seize(child)->kill_survivors();
@@ -318,6 +324,16 @@ TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
     std::ofstream("/sys/fs/cgroup/cgroup.procs") << ::getpid();
     ASSERT_FALSE(own);
     EXPECT_THAT(own.error().text(), HasSubstr("itself"));
+    EXPECT_TRUE(populated());
+    // Another that brings people in lives there.
+    const auto others = Procfs().executable(survivor_in(scope));
+    ASSERT_TRUE(others) << others.error().text();
+    const auto careful = system_terminator(Procfs(), {host_program(*others)});
+    PtyChild second(kPlain, "/dev/pts",
+                    [&] { std::ofstream(scope + "/cgroup.procs") << ::getpid(); });
+    const auto refused = (*careful->seize(second.session))->kill_survivors();
+    ASSERT_FALSE(refused);
+    EXPECT_THAT(refused.error().text(), HasSubstr(*others + " (pid "));
     EXPECT_TRUE(populated());
     const auto killed = grip->kill_survivors();
     EXPECT_TRUE(killed) << killed.error().text();

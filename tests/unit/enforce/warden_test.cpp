@@ -583,6 +583,20 @@ TEST(Warden, AnEndThatDoesNotComeDoesNotCount) {
   }
 }
 
+TEST(Warden, AHangUpThatFoundNobodyDoesNotCount) {
+  for (const int error : {ESRCH, EAGAIN}) {
+    Bench b({.max_per_minute = 1, .protected_leaders = {}});
+    b.add(0).hang_up_error = error;
+    b.add(1).last_activity = at(100.5);
+    b.run_until(700);
+    EXPECT_THAT(b.log, Contains("hang up pts/0"));
+    b.subjects[0].listed = b.subjects[0].there = false;
+    b.run_until(702);
+    EXPECT_THAT(b.log, Contains("<terminated> pts/1"));
+    EXPECT_THAT(b.log, Not(Contains("<held> pts/1")));
+  }
+}
+
 TEST(Warden, AtTheCapTheLongestOverdueComesFirst) {
   Bench b({.max_per_minute = 1, .protected_leaders = {}});
   for (unsigned n = 0; n < 4; ++n) b.add(n).last_activity = at(120 - 5 * n);

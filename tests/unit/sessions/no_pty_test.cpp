@@ -306,6 +306,21 @@ TEST_F(NoPtyTest, WhatAConnectionLeavesBehindIsNobodysSession) {
   }
 }
 
+// Anybody can start two processes that say they are this connection.
+TEST_F(NoPtyTest, AConnectionIsOneSessionWhoeverClaimsIt) {
+  const std::vector<Leader> both{monitor(), leader(kHost, kMonitor)};
+  table.update(both, second(50));
+  EXPECT_THAT(table.update(both, second(53)).started, SizeIs(1));
+  EXPECT_THAT(table.update(both, second(55)).started, IsEmpty());
+  EXPECT_THAT(table.sessions(), SizeIs(1));
+  // The one that has it goes: it is the other's.
+  const auto change = table.update({leader(kHost, kMonitor)}, second(57));
+  EXPECT_THAT(change.ended, SizeIs(1));
+  EXPECT_THAT(table.update({leader(kHost, kMonitor)}, second(59)).started, SizeIs(1));
+  EXPECT_THAT(table.update({}, second(61)).ended, SizeIs(1));
+  EXPECT_THAT(table.sessions(), IsEmpty());
+}
+
 TEST_F(NoPtyTest, OutOfScope) {
   SessionTable other(proc.procfs(), clock,
                      {.hosts = default_host_programs(), .only_host_pids = {5'000'099}});
