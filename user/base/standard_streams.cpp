@@ -19,4 +19,13 @@ Result<void> open_standard_streams() {
   return {};
 }
 
+Result<void> flush_output() {
+  const bool failed_before = std::ferror(stdout) != 0;  // why is not known any more
+  const bool failed = std::fflush(stdout) != 0;
+  if (!failed && !failed_before) return {};
+  const int code = failed ? errno : 0;
+  std::clearerr(stdout);
+  return fail_errno(kUnwritten, code);
+}
+
 }  // namespace idlewarden

@@ -11,4 +11,9 @@ namespace idlewarden {
 // that was closed fails with EBADF, as it would have; what is said on such a stderr is lost.
 Result<void> open_standard_streams();
 
+// Writes what was printed to stdout so far. Each failure is told once; code is EPIPE where nobody
+// reads any more.
+Result<void> flush_output();
+inline constexpr const char* kUnwritten = "cannot write to standard output";
+
 }  // namespace idlewarden

@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <system_error>
 
+#include "base/standard_streams.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 
@@ -14,6 +16,29 @@ int complain(const Error& error, int status) {
   fmt::print(stderr, "idlewarden: {}\n", error.text());
   return status;
 }
+
+int unwritten(const Error& error, int status) {
+  return error.code == EPIPE ? status : complain(error, kUnreachable);
+}
+
+namespace {
+
+int parse_and_run(CLI::App& app, const int& status, int argc, char** argv) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    // --help arrives here as well, with status 0.
+    return app.exit(e) == 0 ? kFine : kUsage;
+  } catch (const std::system_error& e) {
+    // fmt throws when stdio could not write what was more than its buffer.
+    if (std::ferror(stdout) == 0) throw;
+    std::clearerr(stdout);
+    return unwritten(fail_errno(kUnwritten, e.code().value()).error(), status);
+  }
+  return status;
+}
+
+}  // namespace
 
 int run_cli(int argc, char** argv) {
   CLI::App app(
@@ -37,14 +62,10 @@ int run_cli(int argc, char** argv) {
   add_version(app, status);
   app.footer(
       "Exit status: 0 fine, 1 findings, a bad configuration or no such session, 2 usage, 3 no "
-      "daemon that answers, or none that can run here.");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& e) {
-    // --help arrives here as well, with status 0.
-    return app.exit(e) == 0 ? kFine : kUsage;
-  }
-  return status;
+      "daemon that answers, none that can run here, or an output that cannot be written.");
+  const int result = parse_and_run(app, status, argc, argv);
+  const auto written = flush_output();
+  return written ? result : unwritten(written.error(), result);
 }
 
 }  // namespace idlewarden

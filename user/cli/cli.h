@@ -5,7 +5,7 @@
 namespace idlewarden {
 
 // Exit status: 0 fine, 1 findings or a bad configuration, 2 usage, 3 the daemon or the kernel could
-// not be reached.
+// not be reached, or the output not be written.
 int run_cli(int argc, char** argv);
 
 }  // namespace idlewarden

@@ -25,5 +25,8 @@ void add_version(CLI::App& app, int& status);
 
 // Prints "idlewarden: ERROR" on stderr and returns `status`.
 int complain(const Error& error, int status);
+// The same of output that cannot be written (flush_output()): kUnreachable. That nobody reads a
+// pipe any more is no fault: `status`.
+int unwritten(const Error& error, int status);
 
 }  // namespace idlewarden

@@ -2,8 +2,7 @@
 // What a running daemon is asked: sessions, events.
 #include <fmt/format.h>
 
-#include <cstdio>
-
+#include "base/standard_streams.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
 #include "daemon/daemon.h"
@@ -32,10 +31,13 @@ int sessions(const QueryArguments& arguments) {
 int events(const QueryArguments& arguments) {
   const std::string path = fmt::format("/v1/events?follow={}&format={}", arguments.follow ? 1 : 0,
                                        arguments.json ? "json" : "text");
-  const auto ended = follow_unix(arguments.socket, path, [](std::string_view line) {
+  Result<void> written;
+  const auto ended = follow_unix(arguments.socket, path, [&](std::string_view line) {
     fmt::print("{}\n", line);
-    return std::fflush(stdout) == 0;
+    written = flush_output();
+    return written.has_value();
   });
+  if (!written) return unwritten(written.error(), kFine);
   return ended ? kFine : complain(ended.error(), kUnreachable);
 }
 

@@ -7,11 +7,11 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdio>
 #include <thread>
 #include <utility>
 
 #include "base/duration.h"
+#include "base/standard_streams.h"
 #include "base/unique_fd.h"
 #include "cli/commands.h"
 #include "cli/terminal.h"
@@ -74,7 +74,7 @@ int repeat(const TopArguments& arguments, Print print) {
     if (!answer && !said) complain(answer.error(), kUnreachable);
     reached = true;
     said = !answer;
-    if (std::fflush(stdout) != 0) return kFine;  // nobody reads any more
+    if (const auto written = flush_output(); !written) return unwritten(written.error(), kFine);
     if (arguments.once) return kFine;
     std::this_thread::sleep_for(interval_of(arguments));
   }
