@@ -59,6 +59,12 @@ Result<void> only_root_can_change(const fs::path& folder) {
   return {};
 }
 
+std::unexpected<Error> refused(const std::string& what, int code) {
+  auto error = fail_errno(what, code);
+  if (code == EACCES || code == EPERM) error.error().hint = "run it as root";
+  return error;
+}
+
 std::vector<std::string> pins_in(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
@@ -76,7 +82,7 @@ Result<int> remove_all(const std::string& path, const std::vector<std::string>& 
   for (const std::string& name : names) {
     std::error_code error;
     fs::remove(fs::path(path) / name, error);
-    if (error && removed) removed = fail_errno("removing " + path + "/" + name, error.value());
+    if (error && removed) removed = refused("removing " + path + "/" + name, error.value());
     if (removed) ++*removed;
   }
   return removed;
@@ -215,17 +221,21 @@ Result<int> PinDir::clear() const {
 }
 
 Result<PinsRemoved> remove_pins(const std::string& path) {
-  std::error_code error;
-  if (!fs::exists(path, error)) return PinsRemoved{};
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) {
+    if (errno == ENOENT || errno == ENOTDIR) return PinsRemoved{};
+    return refused("looking at " + path, errno);
+  }
   if (!on_bpffs(path)) return fail(path + " is not on a BPF file system");
   const UniqueFd lock(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!lock) return fail_errno("opening " + path);
+  if (!lock) return refused("opening " + path, errno);
   const bool held = flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
   const auto pins = remove_all(path, pins_in(path));
   if (!pins) return std::unexpected(pins.error());
   const PinsRemoved removed{.pins = *pins, .daemon_runs = held};
   if (held) return removed;
   // The folder and the one above it ("idlewarden"), if nothing else is in them.
+  std::error_code error;
   if (fs::remove(path, error)) fs::remove(fs::path(path).parent_path(), error);
   return removed;
 }
