@@ -334,11 +334,11 @@ TEST_P(Pins, TheSamplerLeavesNoHookBehind) {
   EXPECT_FALSE(std::filesystem::exists(dir_ + "/activity"));
 }
 
-TEST_P(Pins, WithoutABpfFileSystemItSaysWhatToMount) {
+TEST_P(Pins, ElsewhereThanOnABpfFileSystemItSaysWhatToChoose) {
   const TempDir temp;
   open({.pin_dir = temp.path() + "/v1"});
   if (!ready()) return;
-  EXPECT_THAT(opened_.warnings, ElementsAre(HasSubstr("mount -t bpf bpf")));
+  EXPECT_THAT(opened_.warnings, ElementsAre(HasSubstr("choose a folder below /sys/fs/bpf")));
   const PtySession s = session();
   s.type("x");
   EXPECT_EQ(seen(s).inputs, 1U);

@@ -118,9 +118,11 @@ UniqueFd open_map(const std::string& path, std::uint32_t type, std::uint32_t key
 Result<PinDir> PinDir::open(const std::string& path) {
   const fs::path present = existing(path);
   if (!on_bpffs(present)) {
-    const bool usual = path.starts_with("/sys/fs/bpf");
+    // Elsewhere the folder that exists may be any, and / among them.
+    const std::string usual = "/sys/fs/bpf";
     return fail(fmt::format("{} is not on a BPF file system", path),
-                fmt::format("mount -t bpf bpf {}", usual ? "/sys/fs/bpf" : present.string()));
+                path == usual || path.starts_with(usual + "/") ? "mount -t bpf bpf " + usual
+                                                               : "choose a folder below " + usual);
   }
   std::error_code error;
   const mode_t before = umask(077);

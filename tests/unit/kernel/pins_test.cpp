@@ -30,6 +30,16 @@ bool refuses_who_may_not_look(const std::string& path) {
   return status == 0;
 }
 
+TEST(PinDir, NobodyIsToldToMountOverAnythingElse) {
+  for (const char* path : {"/pinsx", "/sys/fs/bpfx/v1"}) {
+    const auto opened = PinDir::open(path);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(
+        opened.error().text(),
+        std::string(path) + " is not on a BPF file system (choose a folder below /sys/fs/bpf)");
+  }
+}
+
 TEST(RemovePins, ThatCannotBeSeenAreNotNone) {
   const test::TempDir dir;
   const std::string locked = dir.path() + "/locked";
