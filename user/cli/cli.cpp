@@ -3,12 +3,17 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <cstdio>
+#include <limits>
+#include <optional>
 #include <system_error>
 
 #include "base/standard_streams.h"
+#include "base/text.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "daemon/version.h"
 
 namespace idlewarden {
 
@@ -23,11 +28,42 @@ int unwritten(const Error& error, int status) {
 
 namespace {
 
+// What is no command and no option of the one that was given; nullopt: it is something else.
+std::optional<Error> unknown_word(const CLI::App& app) {
+  const std::vector<CLI::App*> given = app.get_subcommands();
+  const bool of_command = !given.empty() && app.remaining().empty();
+  const CLI::App& asked = of_command ? *given.front() : app;
+  const std::vector<std::string> words = asked.remaining();
+  if (words.empty() || (of_command && !words.front().starts_with('-'))) return std::nullopt;
+  const std::string shown = printable(words.front(), 60);
+  std::vector<std::string> known;
+  if (words.front().starts_with('-')) {
+    const std::string name = words.front().substr(0, words.front().find('='));
+    for (const CLI::Option* option : asked.get_options()) known.push_back(option->get_name());
+    const std::string meant = nearest(name, known);
+    const std::string help = of_command ? "idlewarden " + asked.get_name() : "idlewarden";
+    return Error{.what = "unknown option " + printable(name, 60),
+                 .where = {},
+                 .hint = meant.empty() ? "`" + help + " --help` names them"
+                                       : fmt::format("did you mean {}?", meant)};
+  }
+  for (const CLI::App* command : app.get_subcommands({})) known.push_back(command->get_name());
+  const std::string meant = nearest(words.front(), known);
+  return Error{.what = fmt::format("there is no command \"{}\"", shown),
+               .where = {},
+               .hint = meant.empty() ? "`idlewarden --help` names them"
+                                     : fmt::format("did you mean \"{}\"?", meant)};
+}
+
 int parse_and_run(CLI::App& app, const int& status, int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // --help arrives here as well, with status 0.
+    const bool asked = e.get_exit_code() == 0;
+    if (const auto unknown = unknown_word(app); unknown && !asked) {
+      return complain(*unknown, kUsage);
+    }
     return app.exit(e) == 0 ? kFine : kUsage;
   } catch (const std::system_error& e) {
     // fmt throws when stdio could not write what was more than its buffer.
@@ -40,6 +76,23 @@ int parse_and_run(CLI::App& app, const int& status, int argc, char** argv) {
 
 }  // namespace
 
+CLI::Validator whole_number(int least, int most) {
+  const auto check = [least, most](std::string& text) {
+    int number = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || stop != end || number < least || number > most) {
+      const std::string range = most == std::numeric_limits<int>::max()
+                                    ? fmt::format("from {} on", least)
+                                    : fmt::format("from {} to {}", least, most);
+      return fmt::format("'{}' is not a whole number {}", printable(text, 60), range);
+    }
+    text = std::to_string(number);  // 010 is ten
+    return std::string();
+  };
+  return {check, "", "whole number"};
+}
+
 int run_cli(int argc, char** argv) {
   CLI::App app(
       "Ends, or only reports, login sessions that nobody is using.\n"
@@ -47,6 +100,8 @@ int run_cli(int argc, char** argv) {
       "long is too long.",
       "idlewarden");
   app.require_subcommand(1);
+  app.set_version_flag("--version", fmt::format("idlewarden {}", version()),
+                       "Print the version, as the command does");
   app.formatter(std::make_shared<Help>());  // the subcommands inherit it
   int status = kFine;
   add_run(app, status);

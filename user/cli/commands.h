@@ -4,6 +4,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <limits>
 
 #include "base/result.h"
 
@@ -22,6 +23,9 @@ void add_check_config(CLI::App& app, int& status);
 void add_doctor(CLI::App& app, int& status);
 void add_unload(CLI::App& app, int& status);
 void add_version(CLI::App& app, int& status);
+
+// Of an option; without a greatest one: "from 1 on".
+CLI::Validator whole_number(int least, int most = std::numeric_limits<int>::max());
 
 // Prints "idlewarden: ERROR" on stderr and returns `status`.
 int complain(const Error& error, int status);

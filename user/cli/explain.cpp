@@ -179,7 +179,8 @@ void add_explain(CLI::App& app, int& status) {
       ->type_name("IP")
       ->check(address);
   command->add_option("--lport", arguments->local_port, "The port it connected to")
-      ->type_name("PORT");
+      ->type_name("PORT")
+      ->check(whole_number(1, 65535));
   command->add_option("--tty", arguments->tty, "Its terminal, for rules that ask for one")
       ->type_name("pts/N|ttyN");
   command->add_option("--shell", arguments->shell, "The login shell, instead of the account's own")

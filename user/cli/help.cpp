@@ -48,8 +48,7 @@ std::string Help::make_option(const CLI::Option* option, bool positional) const 
 std::string Help::make_option_opts(const CLI::Option* option) const {
   if (option->get_type_size() == 0) return "";
   std::string type = option->get_type_name();
-  for (const char* check : {":{", ":POSITIVE", ":NONNEGATIVE"})
-    type = type.substr(0, type.find(check));
+  type = type.substr(0, type.find(":{"));
   std::string out = type.empty() ? "" : " " + type;
   if (!option->get_default_str().empty()) out += "=" + option->get_default_str();
   if (option->get_expected_max() == CLI::detail::expected_max_vector_size) out += " ...";

@@ -65,7 +65,7 @@ void add_run(CLI::App& app, int& status) {
                    "Look only at sessions reached through this sshd (or other host process); "
                    "repeatable")
       ->type_name("PID")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1));
   command->add_flag("--json", arguments->json, "Log in JSON lines");
   command->callback([arguments, &status] { status = run(*arguments); });
 }

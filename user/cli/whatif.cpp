@@ -81,7 +81,7 @@ void add_whatif(CLI::App& app, int& status) {
       ->delimiter(',');
   command->add_option("--users", arguments->users, "How many users to name")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->capture_default_str();
   command->add_option("--socket", arguments->socket, "The daemon's socket")
       ->type_name("PATH")

@@ -15,7 +15,7 @@ _idlewarden() {
   local command=${COMP_WORDS[1]}
   if ((COMP_CWORD == 1)); then
     mapfile -t COMPREPLY < <(compgen -W "run sessions top events whatif explain lint check-config
-      doctor unload version -h --help" -- "$word")
+      doctor unload version -h --help --version" -- "$word")
     return
   fi
 

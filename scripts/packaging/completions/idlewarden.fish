@@ -9,6 +9,7 @@ set -l commands run sessions top events whatif explain lint check-config doctor 
 set -l none "not __fish_seen_subcommand_from $commands"
 complete -c idlewarden -f
 complete -c idlewarden -s h -l help -d 'Print the help'
+complete -c idlewarden -n "$none" -l version -d 'Print the version'
 complete -c idlewarden -n "$none" -a run -d 'Watch the sessions of this host (the service)'
 complete -c idlewarden -n "$none" -a sessions -d 'The sessions: idle time, limit and its source'
 complete -c idlewarden -n "$none" -a top -d 'Live sessions, what ends next first'

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is said of a command line that means nothing, or not what it seems to.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/cli.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class Usage : public testing::Test {
+ protected:
+  int run(std::vector<std::string> words) {
+    words.insert(words.begin(), "idlewarden");
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int status = run_cli(static_cast<int>(argv.size()), argv.data());
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return status;
+  }
+  test::TempDir dir_;
+  std::string out_, err_;
+};
+
+TEST_F(Usage, TheVersionIsAnOptionToo) {
+  EXPECT_EQ(run({"version"}), 0);
+  const std::string version = out_;
+  EXPECT_THAT(version, StartsWith("idlewarden "));
+  EXPECT_EQ(run({"--version"}), 0);
+  EXPECT_EQ(out_, version);
+}
+
+TEST_F(Usage, OfAnUnknownCommandTheNearestIsNamed) {
+  EXPECT_EQ(run({"session"}), 2);
+  EXPECT_EQ(err_, "idlewarden: there is no command \"session\" (did you mean \"sessions\"?)\n");
+  EXPECT_EQ(run({"chekc-config", "--json"}), 2);
+  EXPECT_THAT(err_, HasSubstr("did you mean \"check-config\"?"));
+  EXPECT_EQ(run({"\x1b[2Jquux"}), 2);
+  EXPECT_EQ(err_,
+            "idlewarden: there is no command \"\\x1b[2Jquux\" (`idlewarden --help` names them)\n");
+  EXPECT_EQ(run({}), 2);
+  EXPECT_THAT(err_, HasSubstr("A subcommand is required"));
+}
+
+TEST_F(Usage, AnUnknownOptionIsNamed) {
+  EXPECT_EQ(run({"--quux"}), 2);
+  EXPECT_EQ(err_, "idlewarden: unknown option --quux (`idlewarden --help` names them)\n");
+  EXPECT_EQ(run({"-V"}), 2);
+  EXPECT_THAT(err_, StartsWith("idlewarden: unknown option -V ("));
+  EXPECT_EQ(run({"sessions", "--quux=1"}), 2);
+  EXPECT_EQ(err_, "idlewarden: unknown option --quux (`idlewarden sessions --help` names them)\n");
+  EXPECT_EQ(run({"lint", "--jsn"}), 2);
+  EXPECT_EQ(err_, "idlewarden: unknown option --jsn (did you mean --json?)\n");
+  EXPECT_EQ(run({"version", "extra"}), 2);
+  EXPECT_THAT(err_, HasSubstr("not expected: extra"));
+}
+
+TEST_F(Usage, OfANumberTheRangeIsSaid) {
+  for (const char* pid : {"abc", "0", "-1", "1.5", "99999999999"}) {
+    EXPECT_EQ(run({"run", "--only-host-pid", pid}), 2) << pid;
+    EXPECT_THAT(err_, StartsWith("--only-host-pid: '" + std::string(pid) +
+                                 "' is not a whole number from 1 on\n"));
+  }
+  EXPECT_EQ(run({"whatif", "--users", "x"}), 2);
+  EXPECT_THAT(err_, HasSubstr("'x' is not a whole number from 0 on\n"));
+  for (const char* port : {"99999", "0", "ssh"}) {
+    EXPECT_EQ(run({"explain", "--user", "root", "--lport", port}), 2) << port;
+    EXPECT_THAT(err_, HasSubstr("is not a whole number from 1 to 65535\n")) << port;
+  }
+  EXPECT_EQ(run({"explain", "--root", dir_.path(), "--user", "root", "--lport", "022"}), 0) << err_;
+}
+
+}  // namespace
+}  // namespace idlewarden
