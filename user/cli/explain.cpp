@@ -74,8 +74,19 @@ int explain_live(const ExplainArguments& arguments) {
   return kFine;
 }
 
+// A tree or a file that was named and is not there says nothing about any limit.
+Result<void> check_named(const Root& root, const std::string& sshd_config) {
+  if (!root.is_directory("/")) return fail(printable(root.directory()) + " is no folder");
+  if (sshd_config.empty()) return {};
+  const auto mode = root.mode(sshd_config);
+  return mode ? Result<void>() : std::unexpected(mode.error());
+}
+
 int explain(const ExplainArguments& arguments) {
   const Root root(arguments.root);
+  if (const auto good = check_named(root, arguments.sshd_config); !good) {
+    return complain(good.error(), kUsage);
+  }
   const auto limits = Limits::load(root, arguments.config);
   if (!limits) return complain(limits.error(), kFindings);
   const Verdict verdict = limits->resolve(subject_from(arguments, root), SystemClock().wall());
@@ -119,7 +130,9 @@ struct CheckArguments {
 };
 
 int check_config(const CheckArguments& arguments) {
-  const auto policy = load_policy(Root(arguments.root), arguments.config);
+  const Root root(arguments.root);
+  if (const auto good = check_named(root, ""); !good) return complain(good.error(), kUsage);
+  const auto policy = load_policy(root, arguments.config);
   if (arguments.json) {
     nlohmann::ordered_json out;
     out["ok"] = policy.has_value();

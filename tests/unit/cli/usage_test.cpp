@@ -78,5 +78,24 @@ TEST_F(Usage, OfANumberTheRangeIsSaid) {
   EXPECT_EQ(run({"explain", "--root", dir_.path(), "--user", "root", "--lport", "022"}), 0) << err_;
 }
 
+TEST_F(Usage, WhatIsNamedMustBeThere) {
+  const std::string none = dir_.path() + "/none";
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"explain", "--user", "root", "--root", none}, {"check-config", "--root", none}}) {
+    EXPECT_EQ(run(words), 2) << words[0];
+    EXPECT_EQ(err_, "idlewarden: " + none + " is no folder\n");
+    EXPECT_EQ(out_, "");
+  }
+  EXPECT_EQ(run({"explain", "--user", "root", "--root", dir_.path(), "--sshd-config", "/etc/none"}),
+            2);
+  EXPECT_THAT(err_, HasSubstr("No such file or directory"));
+  EXPECT_THAT(err_, HasSubstr("/etc/none"));
+  EXPECT_EQ(out_, "");
+  dir_.file("etc/sshd", "");
+  EXPECT_EQ(run({"explain", "--user", "root", "--root", dir_.path(), "--sshd-config", "/etc/sshd"}),
+            0)
+      << err_;
+}
+
 }  // namespace
 }  // namespace idlewarden
