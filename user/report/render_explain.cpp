@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // A verdict as JSON (the form that `explain --json` promises) and as text for a person.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <nlohmann/json.hpp>
+#include <system_error>
 
 #include "base/duration.h"
 #include "base/text.h"
@@ -76,6 +79,15 @@ std::string table(const std::vector<LimitSource>& sources) {
   return out;
 }
 
+// How many files may hold a limit, but are not for whoever asks.
+std::size_t denied_files(const Verdict& verdict) {
+  const std::string denied = ": " + std::generic_category().message(EACCES);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(verdict.sources, [&](const LimitSource& source) {
+        return source.directive.empty() && source.reason.find(denied) != std::string::npos;
+      }));
+}
+
 std::string headline(const Verdict& verdict) {
   std::string decided;
   if (const LimitSource* used = verdict.used_source()) {
@@ -89,6 +101,10 @@ std::string headline(const Verdict& verdict) {
                        format_duration(*verdict.limit), verdict.limit->count(), decided);
   }
   if (!decided.empty()) return "No limit, decided by " + decided;
+  if (const std::size_t denied = denied_files(verdict); denied > 0) {
+    return fmt::format("No limit found, but {} {} could not be read{}", denied,
+                       denied == 1 ? "file" : "files", ::geteuid() == 0 ? "" : " (run it as root)");
+  }
   return "No limit: nothing here says how long this session may be idle";
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 
@@ -97,6 +98,21 @@ TEST(ExplainText, NoLimit) {
   never.sources.push_back(source);
   EXPECT_THAT(explain_text(never),
               StartsWith("No limit, decided by rule \"console\" at /p.toml:4\n"));
+}
+
+TEST(ExplainText, FilesThatCouldNotBeReadAreNotTakenForNoLimit) {
+  Verdict verdict;
+  LimitSource source;
+  source.origin = Origin::tmout;
+  source.where = {"/root/.profile"};
+  source.reason = "cannot open: Permission denied";
+  verdict.sources.push_back(source);
+  const std::string root = ::geteuid() == 0 ? "" : " (run it as root)";
+  EXPECT_THAT(explain_text(verdict),
+              StartsWith("No limit found, but 1 file could not be read" + root + "\n"));
+  verdict.sources.push_back(source);
+  EXPECT_THAT(explain_text(verdict),
+              StartsWith("No limit found, but 2 files could not be read" + root + "\n"));
 }
 
 TEST(ExplainText, WhatFollows) {
