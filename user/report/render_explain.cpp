@@ -115,7 +115,7 @@ std::vector<std::string> consequences(const Verdict& verdict) {
       verdict.warn > Seconds(0)
           ? fmt::format("warned {} before the end, then ", format_duration(verdict.warn))
           : "";
-  if (verdict.limit || verdict.job_limit || verdict.max_session) {
+  if (verdict.limit || verdict.max_session) {
     if (verdict.action == Action::alert) {
       out.push_back("The rule only asks for an alert: the session is reported, never ended.");
     } else if (verdict.mode == Mode::audit) {
@@ -127,8 +127,10 @@ std::vector<std::string> consequences(const Verdict& verdict) {
   if (verdict.job_limit) {
     std::vector<std::string> jobs;
     for (const std::string& job : verdict.jobs) jobs.push_back(printable(job, 60));
-    out.push_back(fmt::format("While {} runs in the foreground, {} instead.",
-                              fmt::join(jobs, " or "), format_duration(*verdict.job_limit)));
+    out.push_back(verdict.limit
+                      ? fmt::format("While {} runs in the foreground, {} instead.",
+                                    fmt::join(jobs, " or "), format_duration(*verdict.job_limit))
+                      : "The rule's job_limit does nothing here: there is no limit to replace.");
   }
   if (verdict.max_session) {
     out.push_back(fmt::format("The whole session lasts {} at most, idle or not.",

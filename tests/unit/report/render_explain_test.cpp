@@ -100,6 +100,17 @@ TEST(ExplainText, NoLimit) {
               StartsWith("No limit, decided by rule \"console\" at /p.toml:4\n"));
 }
 
+TEST(ExplainText, AJobLimitReplacesNoLimit) {
+  Verdict verdict;
+  verdict.job_limit = Seconds(3600);
+  verdict.jobs = {"make"};
+  EXPECT_EQ(explain_text(verdict),
+            "No limit: nothing here says how long this session may be idle\n"
+            "The rule's job_limit does nothing here: there is no limit to replace.");
+  verdict.max_session = Seconds(7200);
+  EXPECT_THAT(explain_text(verdict), HasSubstr("\nAudit mode: the session is reported"));
+}
+
 TEST(ExplainText, FilesThatCouldNotBeReadAreNotTakenForNoLimit) {
   Verdict verdict;
   LimitSource source;
