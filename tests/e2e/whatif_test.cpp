@@ -102,7 +102,7 @@ TEST_P(WhatIfProgram, WithoutADaemonAndWithoutAFileItSaysWhatToDo) {
   // The private host has no /var/lib of its own: a machine that runs the service has a file there.
   if (asked.status == 0) GTEST_SKIP() << "this machine keeps idle gaps in /var/lib/idlewarden";
   EXPECT_EQ(WEXITSTATUS(asked.status), 3) << asked.output;
-  EXPECT_NE(asked.output.find("idlewarden run"), std::string::npos) << asked.output;
+  EXPECT_NE(asked.output.find("systemctl start idlewarden"), std::string::npos) << asked.output;
   EXPECT_NE(asked.output.find("/var/lib/idlewarden"), std::string::npos) << asked.output;
   const Finished file = run({binary(), "whatif", "--state-dir", dir.path()});
   EXPECT_EQ(WEXITSTATUS(file.status), 3) << file.output;

@@ -33,16 +33,19 @@ class SigpipeBlocked {
 };
 
 std::unexpected<Error> unreachable(const std::string& socket, int code) {
-  return std::unexpected(Error{
-      .what = "cannot reach the daemon at " + printable(socket),
-      .where = {},
-      .hint = code == EACCES ? "its socket is for root only" : "is it running? `idlewarden run`",
-      .code = code});
+  return std::unexpected(Error{.what = "cannot reach the daemon at " + printable(socket),
+                               .where = {},
+                               .hint = code == EACCES
+                                           ? "its socket is for root only"
+                                           : "is it running? `systemctl start idlewarden`",
+                               .code = code});
 }
 
 // The library does not tell why it could not connect; this does.
 Result<httplib::Client> connect(const std::string& socket, std::chrono::seconds silence) {
   if (const auto probe = connect_unix(socket); !probe) {
+    // Without a code it is the path, which no daemon can have.
+    if (probe.error().code == 0) return probe.error().during("cannot reach the daemon");
     return unreachable(socket, probe.error().code);
   }
   httplib::Client client(socket, 80);

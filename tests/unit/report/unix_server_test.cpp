@@ -271,10 +271,21 @@ TEST(Client, SaysHowToStartTheDaemon) {
   EXPECT_EQ(nothing.error().code, ENOENT);
   EXPECT_EQ(nothing.error().text(),
             "cannot reach the daemon at /nonexistent/idlewarden.sock: No such file or directory "
-            "(is it running? `idlewarden run`)");
+            "(is it running? `systemctl start idlewarden`)");
   const auto follow = follow_unix("/nonexistent/idlewarden.sock", "/v1/events?follow=1",
                                   [](std::string_view) { return true; });
   EXPECT_EQ(follow.error().code, ENOENT);
+}
+
+TEST(Client, SaysWhatIsWrongWithASocketsPath) {
+  const auto empty = fetch_unix("", "/v1/sessions");
+  ASSERT_FALSE(empty.has_value());
+  EXPECT_EQ(empty.error().text(),
+            "cannot reach the daemon: \"\" cannot be a socket's path (1 to 107 bytes long)");
+  const auto longer = fetch_unix("/" + std::string(200, 'x'), "/v1/sessions");
+  ASSERT_FALSE(longer.has_value());
+  EXPECT_EQ(longer.error().code, 0);
+  EXPECT_EQ(longer.error().hint, "1 to 107 bytes long");
 }
 
 TEST_F(UnixServer, ExplainsOneSession) {
