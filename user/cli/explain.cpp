@@ -28,6 +28,12 @@ struct ExplainArguments {
   bool json = false;
 };
 
+// ps and w say pts/2, tty(1) says /dev/pts/2.
+std::string without_dev(const std::string& terminal) {
+  constexpr std::string_view kDev = "/dev/";
+  return terminal.starts_with(kDev) ? terminal.substr(kDev.size()) : terminal;
+}
+
 // What the command line does not say is asked of the accounts of the tree.
 Subject subject_from(const ExplainArguments& arguments, const Root& root) {
   Subject subject;
@@ -53,7 +59,7 @@ Subject subject_from(const ExplainArguments& arguments, const Root& root) {
   subject.host = arguments.host;
   subject.local_address = arguments.local_address;
   subject.local_port = arguments.local_port;
-  subject.tty = arguments.tty;
+  subject.tty = without_dev(arguments.tty);
   if (!arguments.sshd_config.empty()) subject.sshd.config_file = arguments.sshd_config;
   subject.sshd.root = root.directory();
   return subject;
@@ -61,8 +67,9 @@ Subject subject_from(const ExplainArguments& arguments, const Root& root) {
 
 // What the daemon goes by, which may be older than what the files say now.
 int explain_live(const ExplainArguments& arguments) {
-  const std::string target = fmt::format("/v1/sessions/{}{}", percent_encoded(arguments.session),
-                                         arguments.json ? "" : "?format=text");
+  const std::string target =
+      fmt::format("/v1/sessions/{}{}", percent_encoded(without_dev(arguments.session)),
+                  arguments.json ? "" : "?format=text");
   const auto answer = fetch_unix(arguments.socket, target);
   if (!answer) {
     Error error = answer.error();
@@ -115,6 +122,9 @@ void check_whose(const CLI::App& command) {
       throw CLI::ValidationError("--user", "names nobody");
     }
     return;
+  }
+  if (without_dev(command.get_option("--session")->as<std::string>()).empty()) {
+    throw CLI::ValidationError("--session", "names no session");
   }
   for (const CLI::Option* option : command.get_options()) {
     const std::string name = option->get_name();

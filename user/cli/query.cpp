@@ -61,8 +61,11 @@ void add_sessions(CLI::App& app, int& status) {
 
 void add_events(CLI::App& app, int& status) {
   auto arguments = std::make_shared<QueryArguments>();
-  CLI::App* command = add_query(app, "events", "The last events, the newest last", *arguments);
-  command->add_flag("-f,--follow", arguments->follow, "Go on as they happen");
+  CLI::App* command =
+      add_query(app, "events", "The last 1,024 events, the newest last; with -f those from now on",
+                *arguments);
+  command->add_flag("-f,--follow", arguments->follow,
+                    "Instead, what happens from now on, as it happens");
   command->callback([arguments, &status] { status = events(*arguments); });
 }
 

@@ -37,7 +37,7 @@ _idlewarden() {
     --kind) values="ssh ssh-nopty console" ;;
     --limit) values="5m 10m 15m 30m 60m" ;;
     --interval) values="1s 2s 5s 10s 1m" ;;
-    --metrics-listen) values="127.0.0.1 none" ;;
+    --metrics-listen) values="127.0.0.1:9477 none" ;;
     --user)
       mapfile -t COMPREPLY < <(compgen -u -- "$word")
       return

@@ -2,8 +2,13 @@
 // What is said of a command line that means nothing, or not what it seems to.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
 
 #include "cli/cli.h"
+#include "report/listen.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -76,6 +81,46 @@ TEST_F(Usage, OfANumberTheRangeIsSaid) {
     EXPECT_THAT(err_, HasSubstr("is not a whole number from 1 to 65535\n")) << port;
   }
   EXPECT_EQ(run({"explain", "--root", dir_.path(), "--user", "root", "--lport", "022"}), 0) << err_;
+}
+
+TEST_F(Usage, ATerminalMayBeNamedByItsFile) {
+  dir_.file("etc/p.toml",
+            "[[rule]]\nname = \"one\"\nmatch = { ttys = [\"pts/3\"] }\nlimit = \"7m\"\n");
+  for (const char* tty : {"pts/3", "/dev/pts/3"}) {
+    EXPECT_EQ(run({"explain", "--root", dir_.path(), "--config", "/etc/p.toml", "--user", "root",
+                   "--tty", tty}),
+              0);
+    EXPECT_THAT(out_, StartsWith("Limit 7m ")) << tty;
+  }
+}
+
+TEST_F(Usage, ASessionIsNamedByItsTerminalsFileTooAndNeverByNothing) {
+  const std::string path = dir_.path() + "/socket";
+  auto listener = listen_unix(path);
+  ASSERT_TRUE(listener) << listener.error().text();
+  std::string asked;
+  std::thread daemon([&] {
+    // The first connection only finds out whether anybody listens.
+    for (int i = 0; i < 2; ++i) {
+      const UniqueFd client(::accept4(listener->fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      char text[512];
+      const ssize_t got = ::read(client.get(), text, sizeof text);
+      if (got > 0) asked.assign(text, static_cast<std::size_t>(got));
+    }
+  });
+  EXPECT_EQ(run({"explain", "--socket", path, "--session", "/dev/pts/2"}), 3);
+  daemon.join();
+  EXPECT_THAT(asked, StartsWith("GET /v1/sessions/pts%2F2?format=text HTTP/1.1\r\n"));
+  for (const char* none : {"", "/dev/"}) {
+    EXPECT_EQ(run({"explain", "--socket", path, "--session", none}), 2) << none;
+    EXPECT_THAT(err_, StartsWith("--session: names no session\n"));
+  }
+}
+
+TEST_F(Usage, WhatFollowsIsSaid) {
+  EXPECT_EQ(run({"events", "--help"}), 0);
+  EXPECT_THAT(out_, HasSubstr("what happens from now on"));
+  EXPECT_THAT(out_, Not(HasSubstr("Go on")));
 }
 
 TEST_F(Usage, WhatIsNamedMustBeThere) {
