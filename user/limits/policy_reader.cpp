@@ -4,12 +4,26 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <climits>
 
 #include "base/duration.h"
 #include "limits/hours.h"
 #include "limits/policy_values.h"
 
 namespace idlewarden {
+namespace {
+
+// Whether it is only its numbers that make it no duration.
+bool is_too_long(std::string_view written) {
+  std::string small;
+  for (const char c : written) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit || !small.ends_with('1')) small += digit ? '1' : c;
+  }
+  return parse_duration(small).has_value();
+}
+
+}  // namespace
 
 std::vector<std::string> PolicyReader::names(const Keys& keys) {
   std::vector<std::string> out;
@@ -71,6 +85,10 @@ Result<Seconds> PolicyReader::seconds(const toml::node& node, Seconds least) con
     return wrong(node, "is not a duration", kForm);
   }
   const auto value = parse_duration(written);
+  if (!value && is_too_long(written)) {
+    return wrong(node, fmt::format("\"{}\" is too long", printable(written, 60)),
+                 fmt::format("at most {}d", INT_MAX / 86400));
+  }
   if (!value) {
     return wrong(node, fmt::format("\"{}\" is not a duration", printable(written, 60)), kForm);
   }

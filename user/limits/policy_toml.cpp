@@ -3,11 +3,38 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "limits/policy_depth.h"
 #include "limits/policy_reader.h"
 #include "limits/policy_values.h"
 
 namespace idlewarden {
+namespace {
+
+// What stands at the place of a value but is none: a text without its quotes, or a part of one.
+std::string bare_word(std::string_view text, const toml::source_position& place) {
+  const std::vector<std::string> lines = split(text, '\n');
+  if (place.line < 1 || place.line > lines.size() || place.column < 1) return {};
+  const std::string& line = lines[place.line - 1];
+  constexpr std::string_view kWord =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+./:*@";
+  const std::size_t at = std::min<std::size_t>(place.column - 1, line.size());
+  // The parser stops somewhere in the word, or right behind it.
+  std::size_t begin = at;
+  while (begin > 0 && kWord.find(line[begin - 1]) != std::string_view::npos) --begin;
+  const std::size_t end = std::min(line.find_first_not_of(kWord, begin), line.size());
+  const std::string word = line.substr(begin, end - begin);
+  const std::string_view before = trim(std::string_view(line).substr(0, begin));
+  const bool value = before.find('=') != std::string_view::npos &&
+                     std::string_view("=[,").find(before.back()) != std::string_view::npos &&
+                     !trim(std::string_view(line).substr(end)).starts_with('=');
+  const bool letters = std::ranges::any_of(
+      word, [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); });
+  return value && letters ? word : "";
+}
+
+}  // namespace
 
 PolicyReader::Apply PolicyReader::duration(auto& into, Seconds least) const {
   return [this, &into, least](const toml::node& node) -> Result<void> {
@@ -22,15 +49,20 @@ template <class T>
 PolicyReader::Apply PolicyReader::choice(T& into,
                                          std::vector<std::pair<std::string, T>> values) const {
   return [this, &into, values = std::move(values)](const toml::node& node) -> Result<void> {
+    const auto word = node.value<std::string>();
     std::vector<std::string> known;
     for (const auto& [name, value] : values) {
-      if (node.value<std::string>() == name) {
+      if (word == name) {
         into = value;
         return {};
       }
-      known.push_back("\"" + name + "\"");
+      known.push_back(name);
     }
-    return wrong(node, "unknown value", fmt::format("one of {}", fmt::join(known, ", ")));
+    const std::string all = fmt::format("one of \"{}\"", fmt::join(known, "\", \""));
+    if (!word) return wrong(node, "unknown value", all);
+    const std::string meant = nearest(*word, known);
+    return wrong(node, fmt::format("unknown value \"{}\"", printable(*word, 60)),
+                 meant.empty() ? all : fmt::format("did you mean \"{}\"?", meant));
   };
 }
 
@@ -203,8 +235,11 @@ Result<void> merge_policy(const std::string& file, std::string_view text, Policy
     return PolicyReader(file, text, policy).read(toml::parse(text, std::string_view(file)));
   } catch (const toml::parse_error& error) {
     const toml::source_position& place = error.source().begin;
-    return fail_at({file, static_cast<int>(place.line), static_cast<int>(place.column)},
-                   "not TOML: " + printable(error.description()));
+    const std::string word = printable(bare_word(text, place), 60);
+    return fail_at(
+        {file, static_cast<int>(place.line), static_cast<int>(place.column)},
+        "not TOML: " + printable(error.description()),
+        word.empty() ? "" : fmt::format("strings stand between double quotes: \"{}\"", word));
   }
 }
 

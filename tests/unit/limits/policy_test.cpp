@@ -15,6 +15,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 Result<Policy> load(const std::string& text) {
   const test::TempDir dir;
@@ -134,8 +135,9 @@ TEST(Policy, ThePageIsShownToSomebodyOrToNobody) {
                            "page = \"token\"\ntoken_file = \"/t\""}) {
     EXPECT_TRUE(load("[metrics]\n" + std::string(good) + "\n")) << good;
   }
-  EXPECT_EQ(error_of("[metrics]\npage = \"on\"\n"),
-            "/p.toml:2:8: metrics: page: unknown value (one of \"loopback\", \"token\", \"off\")");
+  EXPECT_EQ(
+      error_of("[metrics]\npage = \"on\"\n"),
+      "/p.toml:2:8: metrics: page: unknown value \"on\" (one of \"loopback\", \"token\", \"off\")");
   EXPECT_EQ(error_of("[metrics]\npage = \"token\"\n"),
             "[metrics] page = \"token\", but there is no token (add token_file = "
             "\"/etc/idlewarden/token\")");
@@ -162,10 +164,37 @@ TEST(Policy, ErrorsNameThePlaceAndTheRemedy) {
   EXPECT_EQ(error_of("[[rule]]\nlimit = \"0\"\n"),
             "/p.toml:2:9: rule: limit: no time at all (write \"never\" for no limit)");
   EXPECT_THAT(error_of("[[rule]]\nlimit = \"tomorrow\"\n"), HasSubstr("or \"never\", \"derived\""));
-  EXPECT_THAT(error_of("mode = \"enforced\""), HasSubstr("one of \"audit\", \"enforce\""));
+  EXPECT_EQ(error_of("mode = \"enforced\""),
+            "/p.toml:1:8: mode: unknown value \"enforced\" (did you mean \"enforce\"?)");
+  EXPECT_EQ(error_of("mode = \"x\""),
+            "/p.toml:1:8: mode: unknown value \"x\" (one of \"audit\", \"enforce\")");
+  EXPECT_EQ(error_of("mode = 1"),
+            "/p.toml:1:8: mode: unknown value (one of \"audit\", \"enforce\")");
+  EXPECT_EQ(error_of("warn = \"36500d\""),
+            "/p.toml:1:8: warn: \"36500d\" is too long (at most 24855d)");
+  EXPECT_THAT(error_of("warn = 99999999999"), HasSubstr("is too long (at most 24855d)"));
   EXPECT_THAT(error_of("mode = "), HasSubstr("/p.toml:1:"));
   EXPECT_THAT(error_of("a = 1\nmode = \"x\"\nb = 2\n"),
               HasSubstr("/p.toml:1:1: unknown key \"a\""));
+}
+
+TEST(Policy, ABareWordIsToldOfQuotes) {
+  for (const auto& [text, word] : std::vector<std::pair<std::string, std::string>>{
+           {"[[rule]]\nlimit=never", "never"},
+           {"mode = audit\n", "audit"},
+           {"warn = 5m", "5m"},
+           {"[[rule]]\nlimit = derived # as sshd says", "derived"},
+           {"[[rule]]\nmatch.users = [alice, bob]", "alice"},
+           {"[[rule]]\nmatch = { users = [\"alice\", bob] }", "bob"},
+           {"[metrics]\nlisten = 127.0.0.1:9477x", "127.0.0.1:9477x"}}) {
+    EXPECT_THAT(error_of(text),
+                HasSubstr("(strings stand between double quotes: \"" + word + "\")"))
+        << text;
+  }
+  for (const char* text : {"mode = ", "[rule", "mode = \"audit", "warn = true x", "audit",
+                           "mode = \"\\q\"", "a b = 1", "match = { users = [\"a\"] , kinds }"}) {
+    EXPECT_THAT(error_of(text), Not(HasSubstr("double quotes"))) << text;
+  }
 }
 
 TEST(Policy, RefusesWrongTypesAndRanges) {
