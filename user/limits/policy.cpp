@@ -127,8 +127,8 @@ Result<Policy> load_policy(const Root& root, const std::string& file,
   if (auto good = check_hook(root, policy.hooks); !good) return std::unexpected(good.error());
   if (auto good = apply_overrides(overrides, policy); !good) return std::unexpected(good.error());
   if (policy.metrics_page == StatusPage::token && policy.metrics_token_file.empty()) {
-    return fail("[metrics] page = \"token\", but there is no token",
-                "add token_file = \"/etc/idlewarden/token\"");
+    return fail_at(policy.metrics_page_where, "[metrics] page = \"token\", but there is no token",
+                   "add token_file = \"/etc/idlewarden/token\"");
   }
   return policy;
 }

@@ -84,6 +84,7 @@ struct Policy {
   bool metrics_per_session = false;
   Hooks hooks;
   StatusPage metrics_page = StatusPage::loopback;
+  Where metrics_page_where;
   std::string metrics_token_file;             // absolute; empty: there is no token
   std::vector<std::string> host_executables;  // [sessions] hosts, added to the built-in ones
   std::vector<Rule> rules;

@@ -179,12 +179,17 @@ PolicyReader::Keys PolicyReader::metrics() {
     policy_.metrics_token_file = *value;
     return {};
   };
+  // Whether there is a token is known when all files are read.
+  const auto page = [this](const toml::node& node) -> Result<void> {
+    policy_.metrics_page_where = at(node.source());
+    return choice<StatusPage>(policy_.metrics_page, {{"loopback", StatusPage::loopback},
+                                                     {"token", StatusPage::token},
+                                                     {"off", StatusPage::off}})(node);
+  };
   return {
       {"listen", listen},
       {"per_session", flag(policy_.metrics_per_session)},
-      {"page", choice<StatusPage>(policy_.metrics_page, {{"loopback", StatusPage::loopback},
-                                                         {"token", StatusPage::token},
-                                                         {"off", StatusPage::off}})},
+      {"page", page},
       {"token_file", token_file},
   };
 }

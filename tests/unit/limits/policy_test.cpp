@@ -139,7 +139,7 @@ TEST(Policy, ThePageIsShownToSomebodyOrToNobody) {
       error_of("[metrics]\npage = \"on\"\n"),
       "/p.toml:2:8: metrics: page: unknown value \"on\" (one of \"loopback\", \"token\", \"off\")");
   EXPECT_EQ(error_of("[metrics]\npage = \"token\"\n"),
-            "[metrics] page = \"token\", but there is no token (add token_file = "
+            "/p.toml:2:8: [metrics] page = \"token\", but there is no token (add token_file = "
             "\"/etc/idlewarden/token\")");
   EXPECT_EQ(error_of("[metrics]\ntoken_file = \"token\"\n"),
             "/p.toml:2:14: metrics: token_file: \"token\" is not an absolute path (write "
