@@ -160,6 +160,16 @@ PolicyReader::Apply PolicyReader::patterns(std::vector<std::string>& into,
   };
 }
 
+// Where leaving a key out means everybody, an empty list is mostly a template's empty variable.
+PolicyReader::Apply PolicyReader::some(const char* what, const char* everybody, Apply read) const {
+  return [this, what, everybody, read = std::move(read)](const toml::node& node) -> Result<void> {
+    const auto* array = node.as_array();
+    if (array == nullptr || !array->empty()) return read(node);
+    return wrong(node, fmt::format("no {} at all", what),
+                 fmt::format("leave it out for {}", everybody));
+  };
+}
+
 PolicyReader::Apply PolicyReader::absolute_paths(std::vector<std::string>& into) const {
   return [this, &into](const toml::node& node) {
     return each_string(node, [&](const std::string& path) -> Result<void> {

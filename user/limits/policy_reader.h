@@ -57,6 +57,8 @@ class PolicyReader {
   using PatternCheck = Result<void> (*)(const std::string&);
   Apply patterns(std::vector<std::string>& into, PatternCheck check = check_pattern) const;
   Apply absolute_paths(std::vector<std::string>& into) const;
+  // As `read`, but of a list that says of somebody: an empty one does not mean everybody.
+  Apply some(const char* what, const char* everybody, Apply read) const;
   Apply commands(std::vector<std::string>& into) const;
   Apply kinds(std::vector<Kind>& into) const;
   Apply hours(std::vector<Hours>& into) const;

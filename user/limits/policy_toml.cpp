@@ -88,7 +88,7 @@ Result<void> PolicyReader::control(const toml::table& table) {
   const Keys keys{
       {"id", text(control.id)},
       {"title", text(control.title)},
-      {"systems", patterns(control.systems)},
+      {"systems", some("system", "every system", patterns(control.systems))},
       {"requires", section("requires = { ... }", {{"setting", choice(control.setting, settings)},
                                                   {"at_least", amount(control.at_least)},
                                                   {"at_most", amount(control.at_most)},
@@ -126,6 +126,7 @@ Result<void> PolicyReader::control(const toml::table& table) {
 }
 
 Result<void> PolicyReader::rule(const toml::table& table) {
+  constexpr const char* kEverybody = "everybody";
   Rule rule;
   rule.name = fmt::format("rule {}", policy_.rules.size() + 1);
   rule.where = at(table.source());
@@ -133,13 +134,15 @@ Result<void> PolicyReader::rule(const toml::table& table) {
   Match& match = rule.match;
   const Keys keys{
       {"name", text(rule.name)},
-      {"match", section("match = { ... }", {{"users", patterns(match.users)},
-                                            {"groups", patterns(match.groups)},
-                                            {"addresses", patterns(match.addresses, check_address)},
-                                            {"hosts", patterns(match.hosts)},
-                                            {"ttys", patterns(match.ttys)},
-                                            {"kinds", kinds(match.kinds)},
-                                            {"hours", hours(match.hours)}})},
+      {"match",
+       section("match = { ... }", {{"users", some("user", kEverybody, patterns(match.users))},
+                                   {"groups", some("group", kEverybody, patterns(match.groups))},
+                                   {"addresses", some("address", kEverybody,
+                                                      patterns(match.addresses, check_address))},
+                                   {"hosts", some("host", kEverybody, patterns(match.hosts))},
+                                   {"ttys", some("tty", kEverybody, patterns(match.ttys))},
+                                   {"kinds", some("kind", kEverybody, kinds(match.kinds))},
+                                   {"hours", some("hour", "any time", hours(match.hours))}})},
       {"limit", limit(rule)},
       {"action",
        choice<Action>(rule.action, {{"terminate", Action::terminate}, {"alert", Action::alert}})},

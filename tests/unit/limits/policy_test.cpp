@@ -55,7 +55,7 @@ events = ["terminated", "held"]
 timeout = "1m"
 [[rule]]
 name = "contractors"
-match = { users = ["c-*"], groups = ["contractors"], addresses = ["10.0.0.0/8", "!10.1.0.0/16"], hosts = [], ttys = ["pts/*"], kinds = ["ssh", "ssh-nopty"], hours = "Mo-Fr 08:00-18:00" }
+match = { users = ["c-*"], groups = ["contractors"], addresses = ["10.0.0.0/8", "!10.1.0.0/16"], ttys = ["pts/*"], kinds = ["ssh", "ssh-nopty"], hours = "Mo-Fr 08:00-18:00" }
 limit = "10m"
 action = "alert"
 job_limit = "4h"
@@ -93,7 +93,6 @@ name = "rest"
   EXPECT_THAT(rule.match.users, ElementsAre("c-*"));
   EXPECT_THAT(rule.match.groups, ElementsAre("contractors"));
   EXPECT_THAT(rule.match.addresses, ElementsAre("10.0.0.0/8", "!10.1.0.0/16"));
-  EXPECT_TRUE(rule.match.hosts.empty());
   EXPECT_THAT(rule.match.ttys, ElementsAre("pts/*"));
   EXPECT_THAT(rule.match.kinds, ElementsAre(Kind::ssh, Kind::ssh_nopty));
   ASSERT_EQ(rule.match.hours.size(), 1U);
@@ -197,6 +196,26 @@ TEST(Policy, ABareWordIsToldOfQuotes) {
   }
 }
 
+TEST(Policy, AnEmptyListIsNotEverybody) {
+  for (const auto& [key, what] : std::initializer_list<std::pair<const char*, const char*>>{
+           {"users", "no user at all (leave it out for everybody)"},
+           {"groups", "no group at all (leave it out for everybody)"},
+           {"addresses", "no address at all (leave it out for everybody)"},
+           {"hosts", "no host at all (leave it out for everybody)"},
+           {"ttys", "no tty at all (leave it out for everybody)"},
+           {"kinds", "no kind at all (leave it out for everybody)"},
+           {"hours", "no hour at all (leave it out for any time)"}}) {
+    const std::string error =
+        error_of("[[rule]]\nlimit = 15\nmatch." + std::string(key) + " = []\n");
+    EXPECT_THAT(error, HasSubstr(what));
+    EXPECT_THAT(error, HasSubstr("p.toml:3:"));
+  }
+  EXPECT_THAT(error_of("[[control]]\nid = \"a\"\nsystems = []\nintent.idle_at_most = 1\n"),
+              HasSubstr("no system at all (leave it out for every system)"));
+  // Here an empty list says what it means.
+  EXPECT_EQ(error_of("[[rule]]\nlimit = 15\njobs = []\n[sessions]\nhosts = []\n"), "loaded");
+}
+
 TEST(Policy, RefusesWrongTypesAndRanges) {
   for (const char* text : {
            "warn = true",
@@ -269,7 +288,7 @@ TEST(Policy, AcceptsWhatIsUsual) {
        {"warn = \"0s\"", "warn = 90", "[metrics]\nlisten = \"none\"",
         "[metrics]\nlisten = \"[::1]:0\"", "[[rule]]\nmatch = { users = [\"*\", \"!root\"] }",
         "[[rule]]\nmatch = { addresses = [\"*\", \"!10.*\", \"2001:db8::/32\", \"::1\"] }",
-        "[[rule]]\nmatch = { hours = [] }", "messages = { warn = \"{} {a b} {\" }",
+        "messages = { warn = \"{} {a b} {\" }",
         "# a.b.c.d.e.f.g.h.i.j.k.l\nmessages = { warn = '...........', end = "
         "\"\"\"\n..........\"\"\" }",
         "[[rule]]\nmatch = { addresses = [\"10.0.0.1\", \"10.0.0.2\", \"10.0.0.3\"] }"}) {
