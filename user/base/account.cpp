@@ -2,6 +2,7 @@
 #include "base/account.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -85,6 +86,12 @@ Result<std::optional<Account>> account_by_nss(uid_t uid) {
   });
 }
 
+Result<std::optional<Account>> account_by_nss(const std::string& user) {
+  return account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** found) {
+    return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), found);
+  });
+}
+
 Account unknown_account(uid_t uid) {
   return {.name = std::to_string(uid), .uid = uid, .gid = kNoGroup, .home = {}, .shell = {}};
 }
@@ -141,6 +148,24 @@ std::vector<std::vector<std::string>> entries(const Root& root, const std::strin
   return found;
 }
 
+// In /etc/passwd or /etc/group of another tree; an error where these are not all that it goes by.
+Result<bool> has_entry(const Root& root, const std::string& database, const std::string& name) {
+  const auto text = root.read("/etc/" + database, kDatabase);
+  if (!text) return std::unexpected(text.error());
+  for (const std::string& line : split(root.read("/etc/nsswitch.conf").value_or(""), '\n')) {
+    const std::string_view said = trim(std::string_view(line).substr(0, line.find('#')));
+    if (!said.starts_with(database + ":")) continue;
+    for (const std::string& word : split(said.substr(database.size() + 1), ' ')) {
+      const std::string_view source = trim(word);
+      if (source.empty() || source == "files" || source == "compat" || source == "systemd")
+        continue;
+      return fail(fmt::format("{} of {} are also in {}", database, root.directory(), source));
+    }
+  }
+  return std::ranges::any_of(entries(root, "/etc/" + database, 3),
+                             [&](const auto& entry) { return entry[0] == name; });
+}
+
 // The first of which `member` is `value`.
 template <class Member>
 std::optional<Account> account_by_file(const Root& root, Member Account::*member,
@@ -170,6 +195,27 @@ std::vector<std::string> groups_by_file(const Root& root, const std::string& use
 
 }  // namespace
 
+Result<bool> has_account(const Root& root, const std::string& user) {
+  if (!root.is_host()) return has_entry(root, "passwd", user);
+  const auto found = account_by_nss(user);
+  if (!found) return std::unexpected(found.error());
+  return found->has_value();
+}
+
+Result<bool> has_group(const Root& root, const std::string& name) {
+  if (!root.is_host()) return has_entry(root, "group", name);
+  bool known = false;
+  const int code = with_buffer([&](std::vector<char>& buffer) {
+    group entry{};
+    group* found = nullptr;
+    const int error = ::getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    known = error == 0 && found != nullptr;
+    return error;
+  });
+  if (is_no_answer(code)) return fail_errno("NSS does not know its groups", code);
+  return known;
+}
+
 std::vector<Account> local_accounts(const Root& root) {
   std::vector<Account> all;
   for (const std::vector<std::string>& entry : entries(root, "/etc/passwd", 7)) {
@@ -187,9 +233,7 @@ std::vector<Account> local_accounts(const Root& root) {
 
 std::optional<Account> find_account(const Root& root, const std::string& user) {
   if (!root.is_host()) return account_by_file(root, &Account::name, user);
-  const auto found = account_by_nss([&](passwd* entry, std::vector<char>& buffer, passwd** result) {
-    return ::getpwnam_r(user.c_str(), entry, buffer.data(), buffer.size(), result);
-  });
+  const auto found = account_by_nss(user);
   return found ? *found : std::nullopt;
 }
 

@@ -30,6 +30,11 @@ struct Account {
 // nullopt: not known there (or NSS does not answer).
 std::optional<Account> find_account(const Root& root, const std::string& user);
 
+// Whether there is an account, a group of this name. An error: who would know cannot be asked (in
+// another tree: its nsswitch.conf names more than its own files).
+Result<bool> has_account(const Root& root, const std::string& user);
+Result<bool> has_group(const Root& root, const std::string& group);
+
 // Those that stand in the tree's etc/passwd itself, in its order.
 std::vector<Account> local_accounts(const Root& root);
 

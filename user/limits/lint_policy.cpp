@@ -7,6 +7,7 @@
 #include <array>
 #include <utility>
 
+#include "base/account.h"
 #include "base/duration.h"
 #include "base/text.h"
 #include "limits/lint_parts.h"
@@ -35,6 +36,40 @@ bool covers(const Match& earlier, const Match& later) {
       earlier.hours.empty() || std::ranges::equal(earlier.hours, later.hours, same_hours);
   return kinds && hours && list(&Match::users) && list(&Match::groups) && list(&Match::addresses) &&
          list(&Match::hosts) && list(&Match::ttys);
+}
+
+// Those of a list that name nobody. A number stands for an account or group without a name.
+std::vector<std::string> unknown_names(const Root& root, const std::vector<std::string>& patterns,
+                                       Result<bool> (*is_known)(const Root&, const std::string&)) {
+  std::vector<std::string> unknown;
+  for (const std::string& pattern : patterns) {
+    const std::string name = pattern.starts_with('!') ? pattern.substr(1) : pattern;
+    if (name.find_first_of("*?") != std::string::npos) continue;
+    if (name.find_first_not_of("0123456789") == std::string::npos) continue;
+    if (!is_known(root, name).value_or(true)) unknown.push_back(name);
+  }
+  return unknown;
+}
+
+void lint_names(const LintHost& host, LintReport& report) {
+  const auto add = [&](const Rule& rule, const char* id, const char* what,
+                       const std::vector<std::string>& unknown) {
+    if (unknown.empty()) return;
+    report.add({.id = id,
+                .severity = Severity::warning,
+                .where = rule.where,
+                .text = printable(rule.text),
+                .does = fmt::format("Nothing for {}: rule \"{}\" asks for a {} of that name, and "
+                                    "this host has none.",
+                                    listed(unknown), printable(rule.name, 60), what),
+                .fix = fmt::format("A name of `getent {}`, or none that is not there.",
+                                   what == std::string_view("user") ? "passwd" : "group")});
+  };
+  for (const Rule& rule : host.policy.rules) {
+    add(rule, "rule-unknown-user", "user", unknown_names(host.root, rule.match.users, has_account));
+    add(rule, "rule-unknown-group", "group",
+        unknown_names(host.root, rule.match.groups, has_group));
+  }
 }
 
 void lint_rules(const LintHost& host, LintReport& report) {
@@ -176,6 +211,7 @@ void lint_policy(const LintHost& host, LintReport& report) {
     return;
   }
   lint_rules(host, report);
+  lint_names(host, report);
   lint_no_limit(host, report);
   lint_contradictions(host, report);
   lint_mode(host, report);

@@ -15,6 +15,8 @@
 namespace idlewarden {
 namespace {
 
+constexpr const char* kBlanks = " \t\n\v\f\r";
+
 using List = std::vector<std::string>;
 
 std::string joined(const List& list) {
@@ -108,6 +110,34 @@ Result<void> check_pattern(const std::string& pattern) {
   }
   if (pattern.size() > 255) return fail("a pattern of more than 255 bytes", "no name is so long");
   return {};
+}
+
+Result<void> check_account(const std::string& pattern) {
+  const std::string plain = pattern.starts_with('!') ? pattern.substr(1) : pattern;
+  if (trim(plain) != plain) {
+    return fail(fmt::format("\"{}\" has a blank at one end", printable(pattern, 80)),
+                "no name has, so it matches nobody");
+  }
+  return check_pattern(pattern);
+}
+
+Result<void> check_host(const std::string& pattern) {
+  if (pattern.find_first_of(kBlanks) != std::string::npos) {
+    return fail(fmt::format("\"{}\" has a blank in it", printable(pattern, 80)),
+                "write the patterns as strings of their own");
+  }
+  return check_pattern(pattern);
+}
+
+Result<void> check_tty(const std::string& pattern) {
+  const std::string negation = pattern.starts_with('!') ? "!" : "";
+  const std::string plain = pattern.substr(negation.size());
+  if (plain.starts_with('/')) {
+    const std::string name = plain.starts_with("/dev/") ? plain.substr(5) : "pts/*";
+    return fail(fmt::format("\"{}\" is no tty's name", printable(pattern, 80)),
+                fmt::format("write \"{}{}\"", negation, printable(name, 80)));
+  }
+  return check_host(pattern);
 }
 
 Result<void> check_address(const std::string& address) {

@@ -27,6 +27,10 @@ bool matches_nothing(const Match& match);
 // here it is an error.
 Result<void> check_pattern(const std::string& pattern);
 Result<void> check_address(const std::string& address);
+// A user, a group: no blanks around it (inside there may be some: "domain users").
+Result<void> check_account(const std::string& pattern);
+Result<void> check_host(const std::string& pattern);
+Result<void> check_tty(const std::string& pattern);  // "pts/*", not "/dev/pts/*"
 // A list of negations alone matches nothing.
 bool only_negated(const std::vector<std::string>& list);
 

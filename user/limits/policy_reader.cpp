@@ -191,6 +191,15 @@ PolicyReader::Apply PolicyReader::commands(std::vector<std::string>& into) const
         return fail(fmt::format("\"{}\" is not a command's name", printable(name, 60)),
                     "write \"rsync\", not its path");
       }
+      // Compared as it is (monitor.cpp).
+      if (name.find_first_of("*?") != std::string::npos || name.starts_with('!')) {
+        return fail(fmt::format("\"{}\" is a pattern", printable(name, 60)),
+                    "jobs are exact names: name each command");
+      }
+      if (trim(name) != name) {
+        return fail(fmt::format("\"{}\" has a blank at one end", printable(name, 60)),
+                    "jobs are exact names: leave it out");
+      }
       into.push_back(name.substr(0, 15));  // the kernel keeps no more (TASK_COMM_LEN)
       return {};
     });

@@ -39,7 +39,12 @@ TEST(Account, OfAnotherTree) {
   EXPECT_EQ(account_of(root, 1000), *alice);
   EXPECT_EQ(account_of(root, 1).name, "1");
   EXPECT_EQ(account_of(root, 1).gid, kNoGroup);
+  EXPECT_EQ(has_account(root, "alice").value(), true);
+  EXPECT_EQ(has_account(root, "mallory").value(), false);
+  EXPECT_EQ(has_group(root, "wheel").value(), true);
+  EXPECT_EQ(has_group(root, "wheels").value(), false);
   const test::TempDir empty;
+  EXPECT_FALSE(has_account(Root(empty.path()), "root"));
   EXPECT_FALSE(find_account(Root(empty.path()), "root"));
   EXPECT_THAT(group_names(Root(empty.path()), "root", 0), ElementsAre("0"));
 }
@@ -57,6 +62,10 @@ TEST(Account, OfThisHostByNss) {
   const std::string group = primary == nullptr ? std::to_string(gid) : primary->gr_name;
   EXPECT_THAT(group_names(Root(), name, gid), Contains(group));
   EXPECT_FALSE(find_account(Root(), "no-such-user-here"));
+  EXPECT_EQ(has_account(Root(), name).value(), true);
+  EXPECT_EQ(has_account(Root(), "no-such-user-here").value(), false);
+  EXPECT_EQ(has_group(Root(), "no-such-group-here").value(), false);
+  if (primary != nullptr) EXPECT_EQ(has_group(Root(), group).value(), true);
   EXPECT_THAT(group_names(Root(), "no-such-user-here", 4000000000U), SizeIs(1));
 }
 

@@ -342,6 +342,26 @@ TEST_F(Lint, Rules) {
   EXPECT_EQ(find(found, "mode-audit"), nullptr);
 }
 
+TEST_F(Lint, NamesThatNobodyHas) {
+  dir_.file("etc/group", "root:x:0:\ndev:x:50:bob\n");
+  dir_.file(kPolicy,
+            "mode = \"enforce\"\n[[rule]]\nname = \"typo\"\nlimit = \"5m\"\n"
+            "match.users = [\"bob\", \"bbo\", \"!alice\", \"svc-*\", \"1000\"]\n"
+            "[[rule]]\nname = \"group\"\nlimit = \"6m\"\nmatch.groups = [\"dev\", \"devs\"]\n"
+            "[[rule]]\nname = \"last\"\nlimit = \"10m\"\n");
+  const auto found = findings();
+  EXPECT_THAT(ids(found), ElementsAre("rule-unknown-user", "rule-unknown-group"));
+  EXPECT_EQ(place(found, "rule-unknown-user"), "/etc/idlewarden/idlewarden.toml:4:9");
+  EXPECT_EQ(severity(found, "rule-unknown-user"), "warning");
+  EXPECT_EQ(find(found, "rule-unknown-user")->does,
+            "Nothing for bbo and alice: rule \"typo\" asks for a user of that name, and this host "
+            "has none.");
+  EXPECT_THAT(find(found, "rule-unknown-group")->does, HasSubstr("Nothing for devs: "));
+  // The tree's own files are not all that it goes by.
+  dir_.file("etc/nsswitch.conf", "passwd:\t\tfiles sss # directory\ngroup: files systemd\n");
+  EXPECT_THAT(ids(findings()), ElementsAre("rule-unknown-group"));
+}
+
 TEST_F(Lint, ARuleForTheNightIsSeenByDay) {
   dir_.file(kPolicy,
             "mode = \"enforce\"\n[[rule]]\nname = \"night\"\nmatch = { hours = \"20:00-06:00\" }\n"

@@ -216,6 +216,30 @@ TEST(Policy, AnEmptyListIsNotEverybody) {
   EXPECT_EQ(error_of("[[rule]]\nlimit = 15\njobs = []\n[sessions]\nhosts = []\n"), "loaded");
 }
 
+TEST(Policy, WhatCanNeverMatchIsRefused) {
+  const auto with = [](const std::string& line) {
+    return error_of("[[rule]]\nlimit = \"5m\"\n" + line + "\n");
+  };
+  EXPECT_THAT(with("match.ttys = [\"/dev/pts/*\"]"),
+              HasSubstr("p.toml:3:15: rule: match: ttys: \"/dev/pts/*\" is no tty's name (write "
+                        "\"pts/*\")"));
+  EXPECT_THAT(with("match.ttys = [\"*\", \"!/dev/tty1\"]"), HasSubstr("write \"!tty1\""));
+  EXPECT_THAT(with("match.ttys = [\"pts/1 pts/2\"]"), HasSubstr("has a blank in it"));
+  EXPECT_THAT(with("match.hosts = [\"a b\"]"), HasSubstr("has a blank in it"));
+  EXPECT_THAT(with("match.users = [\"alice \"]"), HasSubstr("has a blank at one end"));
+  EXPECT_THAT(with("match.users = [\"*\", \"! alice\"]"), HasSubstr("has a blank at one end"));
+  EXPECT_THAT(with("match.groups = [\"\\tstaff\"]"), HasSubstr("has a blank at one end"));
+  EXPECT_EQ(with("match.groups = [\"domain users\"]"), "loaded");  // of an Active Directory
+  const auto jobs = [&](const std::string& job) {
+    return with("job_limit = \"1h\"\njobs = [\"" + job + "\"]");
+  };
+  EXPECT_THAT(jobs("python*"), HasSubstr("\"python*\" is a pattern (jobs are exact names"));
+  EXPECT_THAT(jobs("pytho?"), HasSubstr("is a pattern"));
+  EXPECT_THAT(jobs("!make"), HasSubstr("is a pattern"));
+  EXPECT_THAT(jobs(" make"), HasSubstr("has a blank at one end"));
+  EXPECT_EQ(jobs("tmux: server"), "loaded");
+}
+
 TEST(Policy, RefusesWrongTypesAndRanges) {
   for (const char* text : {
            "warn = true",
