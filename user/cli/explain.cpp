@@ -139,6 +139,19 @@ struct CheckArguments {
   bool json = false;
 };
 
+// What is no mistake of writing, but does nothing.
+std::vector<Error> warnings(const Policy& policy) {
+  std::vector<Error> found;
+  for (const Rule& rule : policy.rules) {
+    if (rule.match.hosts.empty()) continue;
+    found.push_back({.what = fmt::format("rule \"{}\" can never match: it {}",
+                                         printable(rule.name, 60), kNeedsHostName),
+                     .where = rule.where,
+                     .hint = {}});
+  }
+  return found;
+}
+
 int check_config(const CheckArguments& arguments) {
   const Root root(arguments.root);
   if (const auto good = check_named(root, ""); !good) return complain(good.error(), kUsage);
@@ -150,6 +163,13 @@ int check_config(const CheckArguments& arguments) {
       out["files"] = policy->files;
       out["rules"] = policy->rules.size();
       out["mode"] = to_string(policy->mode);
+      out["warnings"] = nlohmann::ordered_json::array();
+      for (const Error& warning : warnings(*policy)) {
+        out["warnings"].push_back({{"file", warning.where.file},
+                                   {"line", warning.where.line},
+                                   {"column", warning.where.column},
+                                   {"what", warning.what}});
+      }
     } else {
       const Error& error = policy.error();
       out["error"] = {{"file", error.where.file},
@@ -162,6 +182,9 @@ int check_config(const CheckArguments& arguments) {
     return policy ? kFine : kFindings;
   }
   if (!policy) return complain(policy.error(), kFindings);
+  for (const Error& warning : warnings(*policy)) {
+    fmt::print(stderr, "idlewarden: warning: {}\n", warning.text());
+  }
   if (policy->files.empty()) {
     fmt::print("{} does not exist: the built-in policy holds (audit mode, derived limits)\n",
                arguments.config);
@@ -196,7 +219,9 @@ void add_explain(CLI::App& app, int& status) {
   command->add_option("--addr", arguments->address, "The client's address")
       ->type_name("IP")
       ->check(address);
-  command->add_option("--host", arguments->host, "The client's name, where sshd has UseDNS yes")
+  command
+      ->add_option("--host", arguments->host,
+                   "The client's name, for sshd's Match Host where it has UseDNS yes")
       ->type_name("NAME");
   command->add_option("--laddr", arguments->local_address, "The address it connected to")
       ->type_name("IP")

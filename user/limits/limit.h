@@ -50,7 +50,7 @@ struct Subject {
   std::string tty;                     // "pts/3"; empty: unknown
   std::string address;                 // of the client; empty: none, or unknown
   bool address_unknown = false;
-  std::string host;  // the client's name, if known; sshd sees it only with UseDNS yes
+  std::string host;  // the client's name: only explain --host has one, for sshd's Match
   std::string local_address;
   std::optional<std::uint16_t> local_port;
   AcceptingSshd sshd;

@@ -56,7 +56,8 @@ std::expected<const Rule*, LimitSource> find_rule(const Policy& policy, const Su
       source.conditional = true;
       return std::unexpected(std::move(source));
     }
-    sources.push_back(source_of(rule, fmt::format("{} does not match: {}", quoted(rule), key)));
+    const std::string why = key == "hosts" ? std::string("it ") + kNeedsHostName : key;
+    sources.push_back(source_of(rule, fmt::format("{} does not match: {}", quoted(rule), why)));
   }
   return nullptr;
 }

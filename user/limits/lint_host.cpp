@@ -112,8 +112,7 @@ Subject subject_of(const Root& root, const Account& account, Kind kind, const st
 
 // What can be said of a session before it is there. The rest of a rule's match may hold or not.
 bool depends_on_session(const Match& match) {
-  return !match.addresses.empty() || !match.hosts.empty() || !match.ttys.empty() ||
-         !match.hours.empty();
+  return !match.addresses.empty() || !match.ttys.empty() || !match.hours.empty();
 }
 
 bool has_address(Kind kind) {
@@ -137,11 +136,9 @@ class Cases {
   void add(const Subject& subject) {
     for (std::size_t i = 0; i < host_.policy.rules.size(); ++i) {
       Match match = host_.policy.rules[i].match;
-      const bool needs_address = !match.addresses.empty() || !match.hosts.empty();
-      if (needs_address && !has_address(subject.kind)) continue;
+      if (!match.addresses.empty() && !has_address(subject.kind)) continue;
       const bool depends = depends_on_session(match);
       match.addresses.clear();
-      match.hosts.clear();
       match.ttys.clear();
       match.hours.clear();
       if (!mismatch(match, subject, WallTime{}).empty()) continue;

@@ -27,9 +27,9 @@ bool any_name(const List& list) {
   return list.empty() || list == List{"*"};
 }
 
-bool name_matches(const List& list, const std::string& value, bool fold_case) {
+bool name_matches(const List& list, const std::string& value) {
   if (list.empty()) return true;
-  return !value.empty() && match_pattern_list(value, joined(list), fold_case) == 1;
+  return !value.empty() && match_pattern_list(value, joined(list), false) == 1;
 }
 
 // As sshd's ga_match_pattern_list(): one negated group is enough for "no".
@@ -72,12 +72,12 @@ std::string mismatch(const Match& match, const Subject& subject, WallTime wall) 
     if (!any_name(match.users)) return "users";
     if (!match.groups.empty()) return "groups";
   } else {
-    if (!name_matches(match.users, subject.user, false)) return "users";
+    if (!name_matches(match.users, subject.user)) return "users";
     if (!group_matches(match.groups, subject.groups)) return "groups";
   }
   if (!address_matches(match.addresses, subject.address)) return "addresses";
-  if (!name_matches(match.hosts, lower(subject.host), true)) return "hosts";
-  if (!name_matches(match.ttys, subject.tty, false)) return "ttys";
+  if (!match.hosts.empty()) return "hosts";
+  if (!name_matches(match.ttys, subject.tty)) return "ttys";
   if (!match.kinds.empty() && std::ranges::find(match.kinds, subject.kind) == match.kinds.end()) {
     return "kinds";
   }

@@ -14,7 +14,8 @@
 
 namespace idlewarden {
 
-// "" if it matches, else the first key of `match` that does not ("users", "hours", ...).
+// "" if it matches, else the first key of `match` that does not ("users", "hours", ...). `hosts`
+// never does.
 std::string mismatch(const Match& match, const Subject& subject, WallTime wall);
 // It matches but for the address, which is not known.
 bool undecided(const Match& match, const Subject& subject, WallTime wall);

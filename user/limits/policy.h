@@ -40,6 +40,9 @@ struct Match {
   std::vector<Kind> kinds;
   std::vector<Hours> hours;
 };
+// What a rule with `hosts` does, which matches nobody. `explain --host` is for sshd's Match alone.
+inline constexpr const char* kNeedsHostName =
+    "asks for the client's name, and no live connection has one: use addresses";
 
 struct Rule {
   std::string name;

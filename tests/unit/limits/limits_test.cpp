@@ -227,6 +227,23 @@ kill_survivors = true
   ASSERT_NE(find(got, "10m x 1; rule \"all\" decides"), nullptr);
 }
 
+TEST_F(LimitsTest, ARuleByTheClientsNameDecidesNothing) {
+  dir_.file(kSshd,
+            "UseDNS yes\nMatch Host kiosk.example.org\nClientAliveInterval 10m\n"
+            "ClientAliveCountMax 1\n");
+  const Limits limits =
+      load("[[rule]]\nname = \"kiosk\"\nlimit = \"never\"\nmatch.hosts = [\"*.example.org\"]\n");
+  Subject subject = alice();
+  subject.host = "kiosk.example.org";
+  const Verdict got = limits.resolve(subject, WallTime{});
+  EXPECT_EQ(got.decided_by, Origin::sshd_config);  // its Match Host is another matter
+  EXPECT_EQ(got.limit, Seconds(600));
+  ASSERT_NE(find(got,
+                 "rule \"kiosk\" does not match: it asks for the client's name, and no live "
+                 "connection has one: use addresses"),
+            nullptr);
+}
+
 TEST_F(LimitsTest, NoLimitWhileNobodyKnowsWhichRuleIsTheFirst) {
   Limits limits = load(
       "[[rule]]\nname = \"backup\"\nlimit = \"never\"\n"

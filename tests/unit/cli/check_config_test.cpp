@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command as a person or a script runs it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/cli.h"
+#include "support/temp_dir.h"
+
+namespace idlewarden {
+namespace {
+
+using nlohmann::json;
+
+class CheckConfig : public testing::Test {
+ protected:
+  int run(const std::string& policy, std::vector<std::string> arguments = {}) {
+    const std::string file = dir_.file("p.toml", policy).substr(dir_.path().size());
+    arguments.insert(arguments.begin(),
+                     {"idlewarden", "check-config", "--root", dir_.path(), file});
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int status = run_cli(static_cast<int>(argv.size()), argv.data());
+    out_ = testing::internal::GetCapturedStdout();
+    err_ = testing::internal::GetCapturedStderr();
+    return status;
+  }
+  test::TempDir dir_;
+  std::string out_, err_;
+};
+
+TEST_F(CheckConfig, WarnsOfARuleByTheClientsName) {
+  const std::string policy =
+      "[[rule]]\nname = \"kiosk\"\nlimit = \"never\"\nmatch.hosts = [\"*.example.org\"]\n";
+  EXPECT_EQ(run(policy), 0);
+  EXPECT_EQ(err_,
+            "idlewarden: warning: /p.toml:3:9: rule \"kiosk\" can never match: it asks for the "
+            "client's name, and no live connection has one: use addresses\n");
+  EXPECT_EQ(run(policy, {"--json"}), 0);
+  EXPECT_EQ(json::parse(out_)["warnings"][0]["line"], 3);
+  EXPECT_EQ(run("[[rule]]\nlimit = \"15m\"\n"), 0);
+  EXPECT_EQ(err_, "");
+}
+
+}  // namespace
+}  // namespace idlewarden
