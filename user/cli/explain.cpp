@@ -4,9 +4,11 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/account.h"
+#include "base/duration.h"
 #include "base/text.h"
 #include "cli/commands.h"
 #include "limits/limits.h"
@@ -152,6 +154,23 @@ std::vector<Error> warnings(const Policy& policy) {
   return found;
 }
 
+std::string limit_text(const Rule& rule) {
+  if (const auto* limit = std::get_if<Seconds>(&rule.limit)) return format_duration(*limit);
+  return std::holds_alternative<Never>(rule.limit) ? "never" : "derived";
+}
+
+// As they were understood: 15 is "15s".
+std::string limits_text(const std::vector<Rule>& rules) {
+  constexpr std::size_t kMost = 12;
+  std::string out;
+  for (std::size_t i = 0; i < std::min(rules.size(), kMost); ++i) {
+    out += fmt::format("{}{} {}", i == 0 ? "" : ", ", printable(rules[i].name, 60),
+                       limit_text(rules[i]));
+  }
+  if (rules.size() > kMost) out += fmt::format(" and {} more", rules.size() - kMost);
+  return out;
+}
+
 int check_config(const CheckArguments& arguments) {
   const Root root(arguments.root);
   if (const auto good = check_named(root, ""); !good) return complain(good.error(), kUsage);
@@ -193,6 +212,7 @@ int check_config(const CheckArguments& arguments) {
                printable(fmt::format("{}", fmt::join(policy->files, ", ")), 4096),
                to_string(policy->mode), policy->rules.size(),
                policy->rules.size() == 1 ? "rule" : "rules");
+    if (!policy->rules.empty()) fmt::print("limits: {}\n", limits_text(policy->rules));
   }
   return kFine;
 }

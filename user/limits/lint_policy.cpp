@@ -103,6 +103,26 @@ void lint_rules(const LintHost& host, LintReport& report) {
   }
 }
 
+// Nobody means seconds: 15 was to be minutes.
+void lint_short(const LintHost& host, LintReport& report) {
+  constexpr Seconds kShort{60};
+  const auto add = [&](const Rule& rule, const char* id, const char* key, Seconds time) {
+    if (time >= kShort) return;
+    report.add({.id = id,
+                .severity = Severity::warning,
+                .where = rule.where,
+                .text = printable(rule.text),
+                .does = fmt::format("{} = {} is {} seconds.", key, time.count(), time.count()),
+                .fix = fmt::format("Write \"{}m\" for minutes.", time.count())});
+  };
+  for (const Rule& rule : host.policy.rules) {
+    if (const auto* limit = std::get_if<Seconds>(&rule.limit)) {
+      add(rule, "rule-limit-short", "limit", *limit);
+    }
+    if (rule.max_session) add(rule, "rule-max-session-short", "max_session", *rule.max_session);
+  }
+}
+
 std::string spoken(Kind kind) {
   switch (kind) {
     case Kind::ssh: return "an ssh login";
@@ -212,6 +232,7 @@ void lint_policy(const LintHost& host, LintReport& report) {
   }
   lint_rules(host, report);
   lint_names(host, report);
+  lint_short(host, report);
   lint_no_limit(host, report);
   lint_contradictions(host, report);
   lint_mode(host, report);

@@ -45,5 +45,16 @@ TEST_F(CheckConfig, WarnsOfARuleByTheClientsName) {
   EXPECT_EQ(err_, "");
 }
 
+TEST_F(CheckConfig, SaysTheLimitsAsItUnderstoodThem) {
+  EXPECT_EQ(run("[[rule]]\nname = \"bots\"\nlimit = \"never\"\nmatch.users = [\"bot\"]\n"
+                "[[rule]]\nname = \"jobs\"\nmatch.users = [\"build\"]\n"
+                "[[rule]]\nname = \"all\"\nlimit = 15\n"),
+            0);
+  EXPECT_EQ(out_,
+            "/p.toml: good, audit mode, 3 rules\nlimits: bots never, jobs derived, all 15s\n");
+  EXPECT_EQ(run(""), 0);
+  EXPECT_EQ(out_, "/p.toml: good, audit mode, 0 rules\n");
+}
+
 }  // namespace
 }  // namespace idlewarden

@@ -362,6 +362,21 @@ TEST_F(Lint, NamesThatNobodyHas) {
   EXPECT_THAT(ids(findings()), ElementsAre("rule-unknown-group"));
 }
 
+TEST_F(Lint, SecondsThatWereToBeMinutes) {
+  dir_.file(kPolicy,
+            "mode = \"enforce\"\n[[rule]]\nname = \"all\"\nlimit = 15\nmax_session = \"59s\"\n");
+  auto found = findings();
+  EXPECT_THAT(ids(found), ElementsAre("rule-limit-short", "rule-max-session-short"));
+  EXPECT_EQ(place(found, "rule-limit-short"), "/etc/idlewarden/idlewarden.toml:4:9");
+  EXPECT_EQ(found[0].severity, Severity::warning);
+  EXPECT_EQ(found[0].does, "limit = 15 is 15 seconds.");
+  EXPECT_EQ(found[0].fix, "Write \"15m\" for minutes.");
+  EXPECT_EQ(found[1].does, "max_session = 59 is 59 seconds.");
+  dir_.file(kPolicy,
+            "mode = \"enforce\"\n[[rule]]\nname = \"all\"\nlimit = 60\nmax_session = \"1m\"\n");
+  EXPECT_THAT(findings(), IsEmpty());
+}
+
 TEST_F(Lint, ARuleForTheNightIsSeenByDay) {
   dir_.file(kPolicy,
             "mode = \"enforce\"\n[[rule]]\nname = \"night\"\nmatch = { hours = \"20:00-06:00\" }\n"
