@@ -157,6 +157,12 @@ constexpr const char* kNewSshd =
 constexpr const char* kOldShell = "as it was at login; the file has changed since";
 constexpr const char* kNewShell = "in the file now: for later logins";
 
+// A container's tree goes with its processes.
+bool is_gone(const std::string& tree) {
+  const auto mode = Root(tree).mode("/");
+  return !mode && (mode.error().code == ENOENT || mode.error().code == ESRCH);
+}
+
 // What was kept from the beginning of a session, and what the files say now, if that is something
 // else. A line that only moved is shown where it stands now.
 void add_kept(std::vector<LimitSource> kept, std::vector<LimitSource> now, const char* old,
@@ -239,10 +245,25 @@ void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   }
   if (!reading.error || !same(*reading.error, config.error())) ++changes_;
   reading.error = config.error();
-  // A host without sshd is no fault; one whose sshd_config went away is.
-  const bool never_there =
-      reading.error->code == ENOENT && reading.error->where.file == file && !reading.good;
-  if (!never_there) problem(*reading.error);
+  tell_sshd(key, reading);
+}
+
+// A host without sshd is no fault, nor is a container that has gone. An sshd does not start without
+// the file that it was told, so where there is none now it went away, or its name is not known.
+void HostReadings::tell_sshd(const SshdKey& key, const SshdReading& reading) {
+  const auto& [tree, file, options] = key;
+  const Error& error = *reading.error;
+  if (error.code == ENOENT && error.where.file == file) {
+    const bool no_sshd = !reading.good && !reading.in_use && file == AcceptingSshd().config_file;
+    if (no_sshd || is_gone(tree)) return;
+  }
+  problem(error);
+}
+
+// A running sshd goes by it.
+void HostReadings::use_sshd(const SshdKey& key, SshdReading& reading) {
+  if (std::exchange(reading.in_use, true)) return;
+  if (reading.read && reading.error) tell_sshd(key, reading);
 }
 
 void HostReadings::read_logind(const std::string& tree, LogindReading& reading) {
@@ -275,7 +296,9 @@ HostReadings::SshdKey HostReadings::key_of(const AcceptingSshd& sshd) const {
 void HostReadings::learn(const AcceptingSshd& listener) {
   const SshdKey key = key_of(listener);
   // What cannot be used is not read again before it changes.
-  if (const SshdReading& now = sshd_[key]; now.read && now.error) return;
+  SshdReading& now = sshd_[key];
+  use_sshd(key, now);
+  if (now.read && now.error) return;
   sshd_in_force(key, listener.reading);
 }
 
@@ -296,6 +319,7 @@ void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
                             std::vector<LimitSource>& into) {
   const SshdKey key = key_of(subject.sshd);
   SshdReading& now = sshd_[key];
+  if (!subject.session.empty() && !subject.sshd.reading.empty()) use_sshd(key, now);
   if (!now.read) read_sshd(key, now);
   SharedSshd used = now.good;
   if (!subject.session.empty()) {
@@ -458,13 +482,9 @@ std::vector<LimitSource> HostReadings::sources(const Subject& subject, const Pol
 
 void HostReadings::reload() {
   // The trees of containers that are gone take their readings with them.
-  const auto gone = [](const std::string& tree) {
-    const auto mode = Root(tree).mode("/");
-    return !mode && (mode.error().code == ENOENT || mode.error().code == ESRCH);
-  };
-  sshd_.erase_if([&](const SshdKey& key) { return gone(std::get<0>(key)); });
-  shells_.erase_if([&](const ShellKey& key) { return gone(key.first); });
-  logind_.erase_if(gone);
+  sshd_.erase_if([](const SshdKey& key) { return is_gone(std::get<0>(key)); });
+  shells_.erase_if([](const ShellKey& key) { return is_gone(key.first); });
+  logind_.erase_if(is_gone);
   sshd_.for_each([&](const SshdKey& key, SshdReading& reading) { read_sshd(key, reading); });
   logind_.for_each(
       [&](const std::string& tree, LogindReading& reading) { read_logind(tree, reading); });

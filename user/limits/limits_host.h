@@ -101,6 +101,7 @@ class HostReadings {
     SharedSshd good;
     std::optional<Error> error;  // of the last attempt
     bool read = false;
+    bool in_use = false;  // a running sshd was started with it
   };
   using ShellKey = std::pair<std::string, ShellUser>;  // the tree
   using SharedShell = std::shared_ptr<const ShellTimeouts>;
@@ -140,6 +141,8 @@ class HostReadings {
   SshdKey key_of(const AcceptingSshd& sshd) const;
   void problem(const Error& error);
   void read_sshd(const SshdKey& key, SshdReading& reading);
+  void use_sshd(const SshdKey& key, SshdReading& reading);
+  void tell_sshd(const SshdKey& key, const SshdReading& reading);
   SharedSshd sshd_in_force(const SshdKey& key, const std::string& name);
   void read_shell(const ShellKey& key, ShellReading& reading);
   // nullopt: something that was to be read does not answer.

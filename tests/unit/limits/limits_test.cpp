@@ -509,6 +509,34 @@ TEST_F(LimitsTest, OfAnSshdWhoseFileCannotBeUsedNothingIsLearned) {
   EXPECT_EQ(limits.resolve(live(alice(), "one", "sshd-1"), WallTime{}).limit, Seconds(300));
 }
 
+TEST_F(LimitsTest, AnSshdThatRunsWithoutItsFileIsAProblem) {
+  AcceptingSshd listener;
+  Limits limits = load();
+  EXPECT_FALSE(limits.resolve(alice(), WallTime{}).limit);
+  EXPECT_THAT(limits.take_problems(), IsEmpty());  // no sshd here
+  limits.resolve(live(alice(), "one", ""), WallTime{});
+  EXPECT_THAT(limits.take_problems(), IsEmpty());  // which file it has is not known
+  limits.resolve(live(alice(), "two", "sshd-1"), WallTime{});
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));
+  ASSERT_TRUE(limits.reload());
+  EXPECT_THAT(limits.take_problems(), SizeIs(1));  // and as long as it lasts
+  listener.config_file = "/srv/sshd_config";       // sshd -f
+  listener.reading = "sshd-2";
+  limits.learn(listener);
+  auto problems = limits.take_problems();
+  ASSERT_THAT(problems, SizeIs(1));
+  EXPECT_EQ(problems.front().where.file, "/srv/sshd_config");
+  EXPECT_THAT(limits.files(), Contains(EndsWith("/srv/sshd_config")));
+  dir_.file("srv/sshd_config", "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  dir_.file(kSshd, "");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
+  // Of a container that has gone.
+  listener.root = dir_.path() + "/gone";
+  limits.learn(listener);
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
+}
+
 TEST_F(LimitsTest, WhatSshdReadAgainIsTakenBeforeItsChangeWasNoticed) {
   dir_.file(kSshd, "ClientAliveInterval 10m\nClientAliveCountMax 1\n");
   const Limits limits = load();
