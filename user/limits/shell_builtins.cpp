@@ -210,6 +210,10 @@ Tri Interpreter::run_builtin(const std::string& name, const Command& command, st
   }
   if (name == "unset") return unset(command, first, state);
   if (name == "eval" || name == "emulate") return evaluate(command, first, state);
+  if (name == "trap") trap(command, first, state);
+  if (name == "unfunction" || name == "autoload") {
+    touch_functions(command, first, name == "autoload", state);
+  }
   if (name == "let") {
     Tri last = Tri::unknown;
     for (std::size_t i = first; i < words.size(); ++i) {
@@ -324,7 +328,10 @@ Tri Interpreter::unset(const Command& command, std::size_t first, State& state) 
   Tri status = Tri::yes;
   for (std::size_t i = first; i < command.words.size(); ++i) {
     const std::string name = command.words[i].plain().value_or("");
-    if (name == "-f") return status;
+    if (name == "-f") {
+      touch_functions(command, i, false, state);
+      return status;
+    }
     if (!is_name(name) || !state.alive) continue;
     if (!store(state, name, {Value{}}, command.words[i].line)) {
       status =
@@ -367,8 +374,10 @@ Tri Interpreter::evaluate(const Command& command, std::size_t first, State& stat
   std::string text;
   bool known = true;
   bool mentioned = false;
+  bool traps = false;
   for (std::size_t i = first; i < command.words.size(); ++i) {
     mentioned = mentioned || command.words[i].mentions(kWatched);
+    traps = traps || command.words[i].mentions("ALRM") || command.words[i].mentions(kAlarmFunction);
     const Values values = expand(command.words[i], state);
     known = known && values.size() == 1 && values.front().kind == Value::Kind::text;
     if (known) text += (text.empty() ? "" : " ") + values.front().text;
@@ -380,7 +389,9 @@ Tri Interpreter::evaluate(const Command& command, std::size_t first, State& stat
   }
   if (known) {
     return run_script(state, parse_script(text, budget().left(), command.line));
-  } else if (mentioned && state.alive) {
+  }
+  if (traps) store(state, kAlarmTrap, {Value::unknown()}, command.line);
+  if (mentioned && state.alive) {
     note_undecided(kWatched, command.line, "what `eval` makes of it is only known when it runs");
   }
   return Tri::unknown;

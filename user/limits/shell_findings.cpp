@@ -24,8 +24,22 @@ bool Pass::holds(int finding) const {
   return std::ranges::any_of(values, [&](const Value& value) { return value.source == finding; });
 }
 
+std::string Pass::instead_of_a_logout() const {
+  std::string where;
+  for (const Value& trap : alarm_trap) {
+    if (where.empty() && trap.kind == Value::Kind::text) where = " (" + trap.text + ")";
+  }
+  const bool perhaps = alarm_trap.size() > 1 || where.empty();
+  if (perhaps && alarm_trap == Values{Value{}}) return {};
+  return std::string("a timer in zsh, no logout: a trap for ALRM") + where +
+         (perhaps ? " may run" : " runs") + " instead";
+}
+
 Pass pass_of(const Variable& watched, const std::vector<int>& undecided) {
-  return {watched.values, watched.readonly, watched.exported, undecided};
+  return {.values = watched.values,
+          .readonly = watched.readonly,
+          .exported = watched.exported,
+          .undecided = undecided};
 }
 
 int Findings::add(const Finding& finding) {

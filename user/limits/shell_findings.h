@@ -37,9 +37,12 @@ struct Pass {
   Tri readonly = Tri::no;
   Tri exported = Tri::no;
   std::vector<int> undecided;  // findings whose effect is not known at all
+  Values alarm_trap{Value{}};  // zsh's, which runs instead of a logout
 
   bool holds(int finding) const;
   bool decides(int finding) const { return values.size() == 1 && holds(finding); }
+  // "": it logs out. Else why it may not.
+  std::string instead_of_a_logout() const;
 };
 Pass pass_of(const Variable& watched, const std::vector<int>& undecided);
 

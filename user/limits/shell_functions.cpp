@@ -161,11 +161,52 @@ bool Interpreter::may_be_called(const std::string& name) {
   return false;
 }
 
+void Interpreter::trap_alarm(State& state, bool set, int line) {
+  if (dialect_ != Dialect::zsh) return;
+  store(state, kAlarmTrap, {set ? Value::of(Where{file().path, line}.text()) : Value{}}, line);
+}
+
+// trap COMMAND SIGNAL...; a lone - or a signal in the place of COMMAND takes traps away.
+void Interpreter::trap(const Command& command, std::size_t first, State& state) {
+  if (dialect_ != Dialect::zsh || !state.alive) return;
+  const auto is_alarm = [](const Value& value) {
+    return value.text == "ALRM" || value.text == "SIGALRM" || value.text == "14";
+  };
+  std::optional<State> after;
+  for (Fields& words : fields(command.words, first, state)) {
+    if (!words.empty() && words.front().text == "--") words.erase(words.begin());
+    auto way = fork(state, budget());
+    if (!way) return;
+    const bool all = words.size() == 1 && words.front().text == "-";
+    if (all || std::ranges::any_of(words, is_alarm)) {
+      trap_alarm(*way, !all && words.front().text != "-" && !is_alarm(words.front()), command.line);
+    } else if (words.size() > 1 && !std::ranges::all_of(words, &Value::known)) {
+      store(*way, kAlarmTrap, {Value::unknown()}, command.line);
+    }
+    join(after, *way);
+  }
+  if (after) {
+    state = std::move(*after);
+  } else {
+    store(state, kAlarmTrap, {Value::unknown()}, command.line);
+  }
+}
+
+// unset -f, unfunction, autoload
+void Interpreter::touch_functions(const Command& command, std::size_t first, bool set,
+                                  State& state) {
+  for (std::size_t i = first; i < command.words.size(); ++i) {
+    if (command.words[i].plain() == kAlarmFunction) trap_alarm(state, set, command.line);
+  }
+}
+
 void Interpreter::run_uncalled_functions(State& state) {
   for (auto& [name, function] : functions_) {
     if (function.called || function.bodies.empty()) continue;
     const auto& file = function.bodies.back().file;
-    if (file->users_own || !file->text.contains(kWatched)) continue;
+    const bool sets =
+        file->text.contains(kWatched) || (dialect_ == Dialect::zsh && file->text.contains("ALRM"));
+    if (file->users_own || !sets) continue;
     const auto without = fork(state, budget());
     if (!without) return;
     frames_.push_back(std::make_unique<Frame>());

@@ -26,6 +26,7 @@ State Interpreter::initial_state() const {
         .values = {std::move(value)}, .readonly = Tri::no, .exported = exported, .integer = false};
   };
   set(kWatched, Value{});
+  set(kAlarmTrap, Value{});
   set("HOME", Value::of(user_.home), Tri::yes);
   set("SHELL", Value::of(user_.shell), Tri::yes);
   for (const auto& [name, value] : environment_of(user_)) set(name, value, Tri::yes);
@@ -137,6 +138,10 @@ Tri Interpreter::run_script(State& state, const std::vector<Piece>& pieces) {
     } else if (budget().spend(state.weight())) {
       // A shell gives the rest of the file up here; but it may be that only this reader errs.
       join(stopped, state);
+      // As zsh's `TRAPALRM() { zle reset-prompt }`, which ends without a ; before its }.
+      if (dialect_ == Dialect::zsh && file().text.contains("ALRM")) {
+        store(state, kAlarmTrap, {Value::unknown()}, piece.line);
+      }
     }
     if (budget().spent()) {
       findings_.problem({.what = "takes too long to follow, so a TMOUT further on is not seen",
@@ -201,6 +206,7 @@ Tri Interpreter::run_plain(const Command& command, State& state) {
     case Command::Kind::function:
       if (state.alive) {
         define(command);
+        if (command.name == kAlarmFunction) trap_alarm(state, true, command.line);
       }
       return Tri::yes;
   }

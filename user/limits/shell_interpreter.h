@@ -21,6 +21,10 @@
 namespace idlewarden::shell {
 
 inline constexpr const char* kWatched = "TMOUT";
+// zsh's TMOUT raises SIGALRM, and a trap for that runs instead of the logout (zshparam(1)). Where
+// it was set is kept like a variable, under a name that none can have.
+inline constexpr const char* kAlarmTrap = "trap ALRM";
+inline constexpr const char* kAlarmFunction = "TRAPALRM";
 
 // Seconds as this shell takes them from the variable's text.
 struct Timeout {
@@ -119,6 +123,10 @@ class Interpreter {
   bool may_be_called(const std::string& name);
   void hide(State& state, const std::string& name);
   void restore(State& state, const Frame& frame) const;
+  // Traps for SIGALRM in zsh.
+  void trap_alarm(State& state, bool set, int line);
+  void trap(const Command& command, std::size_t first, State& state);
+  void touch_functions(const Command& command, std::size_t first, bool set, State& state);
 
   // Loops (shell_loops.cpp).
   Tri run_each(const Command& command, State& state);

@@ -116,6 +116,7 @@ class Reading {
       state.join(without);
     }
     unseen_ = pass_of(state.get(kWatched), interpreter.undecided());
+    unseen_.alarm_trap = state.get(kAlarmTrap).values;
   }
 
   void read_all() {
@@ -126,7 +127,9 @@ class Reading {
     Interpreter interpreter(findings_, user_, dialect_of(kind_.family), true);
     State state = interpreter.initial_state();
     start(interpreter, state, root_, user_, kind_.family, findings_);
-    all_ = pass_of(interpreter.settled(state).get(kWatched), interpreter.undecided());
+    state = interpreter.settled(state);
+    all_ = pass_of(state.get(kWatched), interpreter.undecided());
+    all_.alarm_trap = state.get(kAlarmTrap).values;
   }
 
   bool is_systems(int source) const { return systems_.holds(source) || unseen_.holds(source); }
@@ -135,7 +138,8 @@ class Reading {
     const auto& findings = findings_.all();
     for (std::size_t i = 0; i < findings.size(); ++i) {
       const auto& limit = findings[i].source.limit;
-      if (!limit || !is_systems(static_cast<int>(i))) continue;
+      const bool systems = is_systems(static_cast<int>(i));
+      if (!limit || !systems || !instead_of_a_logout(systems).empty()) continue;
       system_limits_ = true;
       if (systems_.decides(static_cast<int>(i))) certain_ = limit;
     }
@@ -146,6 +150,11 @@ class Reading {
     if (finding.undecided) return true;
     if (!finding.source.limit) return !system_limits_;
     return !certain_ || *finding.source.limit < *certain_;
+  }
+
+  // A trap of the user's own does not loosen what the system's files say.
+  std::string instead_of_a_logout(bool systems) const {
+    return (systems ? unseen_ : all_).instead_of_a_logout();
   }
 
   bool is_undecided(int index) const {
@@ -160,7 +169,8 @@ class Reading {
     const bool unset = !finding.undecided && source.reason == "unset";
     const bool systems = is_systems(index);
     const bool holds = systems || all_.holds(index) || is_undecided(index);
-    if (holds && !unset && (systems || tightens(finding)) && heeds_it()) {
+    const std::string instead = source.limit ? instead_of_a_logout(systems) : "";
+    if (holds && !unset && instead.empty() && (systems || tightens(finding)) && heeds_it()) {
       source.conditional =
           finding.undecided || !kind_.certain || !(systems_.decides(index) || all_.decides(index));
       if (!finding.undecided) source.reason += circumstances(index, source.conditional);
@@ -172,6 +182,8 @@ class Reading {
       source.reason = kind_.name + " has no TMOUT";
     } else if (!finding.fate.empty()) {
       source.reason = source.malformed ? source.reason + "; " + finding.fate : finding.fate;
+    } else if (holds && !instead.empty()) {
+      source.reason = instead;
     } else {
       source.reason = finding.users_own ? "a user's own file can only tighten" : "does not last";
     }

@@ -76,6 +76,44 @@ TEST_F(ShellTimeout, HowToOnOneLine) {
   EXPECT_EQ(decided(), 300);
 }
 
+// TMOUT is zsh's timer, too: a trap for ALRM runs instead of the logout (zshparam(1)).
+TEST_F(ShellTimeout, ATrapForAlarmsInZshIsNoLogout) {
+  const std::string zshrc = "/etc/zsh/zshrc";
+  for (const std::string text :
+       {"TMOUT=1\nTRAPALRM() { zle reset-prompt }\n", "TMOUT=1\nTRAPALRM() {\n  zle x\n}\n",
+        "function TRAPALRM { :; }\nTMOUT=1\n", "TMOUT=1\ntrap 'zle reset-prompt' ALRM\n",
+        "TMOUT=1\ntrap -- : INT SIGALRM\n", "TMOUT=1\ntrap '' 14\n",
+        "TMOUT=1\nautoload -Uz TRAPALRM\n", "TMOUT=1\n[ -n \"$FOO\" ] && trap : ALRM\n",
+        "TMOUT=1\ntrap : $SOME\n", "TMOUT=1\nset_it() { trap : ALRM; }\nset_it\n",
+        "TMOUT=1\neval \"trap : ALRM $(x)\"\n"}) {
+    file(zshrc, text);
+    const ShellTimeouts timeouts = read("/bin/zsh");
+    EXPECT_THAT(timeouts.in_force, IsEmpty()) << text;
+    ASSERT_THAT(timeouts.overruled, SizeIs(1)) << text;
+    EXPECT_THAT(timeouts.overruled[0].reason, HasSubstr("a timer in zsh, no logout")) << text;
+  }
+  for (const std::string text :
+       {"TMOUT=600\ntrap : INT\n", "TMOUT=600\ntrap : ALRM\ntrap - ALRM\n",
+        "TMOUT=600\nTRAPALRM() { :; }\nunset -f TRAPALRM\n", "TMOUT=600\ntrap : ALRM; trap ALRM\n",
+        "TMOUT=600\nTRAPALRM() { :; }; unfunction TRAPALRM\n", "TMOUT=600\n( trap : ALRM )\n",
+        "TMOUT=600\nnever() { TRAPALRM() { :; }; }\n", "TMOUT=600\ntrap : ALRM; trap -\n"}) {
+    file(zshrc, text);
+    EXPECT_EQ(decided("/bin/zsh"), 600) << text;
+  }
+  // No other shell does so.
+  EXPECT_EQ(profile("TMOUT=600\ntrap : ALRM\n"), 600);
+}
+
+TEST_F(ShellTimeout, AUsersOwnTrapLoosensNothing) {
+  file("/home/u/.zshrc", "TMOUT=1; TRAPALRM() { zle reset-prompt; }\n");
+  EXPECT_THAT(read("/bin/zsh").in_force, IsEmpty());
+  file("/etc/zsh/zshrc", "TMOUT=600\n");
+  EXPECT_EQ(decided("/bin/zsh"), 600);
+  // Nor does the system's own timer, which ends nobody.
+  file("/etc/zsh/zshrc", "TMOUT=1\ntrap : ALRM\n");
+  EXPECT_THAT(read("/bin/zsh").in_force, IsEmpty());
+}
+
 TEST_F(ShellTimeout, SecondsAsTheShellTakesThem) {
   for (const auto& [text, seconds] :
        std::initializer_list<std::pair<std::string, long>>{{"600", 600},
