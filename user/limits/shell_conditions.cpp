@@ -207,8 +207,8 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
   if (!std::string_view("efrdshLwxpSbcguk").contains(letter)) return Tri::unknown;
   // Its answer comes as if from the working folder, which is the home.
   const std::string path = value.text.starts_with('/') ? value.text : user_.home + "/" + value.text;
-  if (!budget().spend_steps(2)) return Tri::unknown;
   const bool own = is_users_own(path);
+  if (!budget().spend_steps(2) || !findings_.may_ask_of(path)) return Tri::unknown;
   const auto mode = findings_.root(own).mode(path);
   if (!mode) return if_unseen(mode.error());
   const bool folder = S_ISDIR(*mode);

@@ -53,6 +53,7 @@ Value CshScope::output(const CshWord& word) const {
   if (!pattern) return expand(word);
   const Value folder = expand(*pattern);
   if (folder.kind != Value::Kind::text || folder.text.contains('*')) return Value::unknown();
+  findings_.looked_at(folder.text);
   const auto found = findings_.glob(folder.text + "/*");
   if (!found) return Value::unknown();
   return found->empty() ? Value::of("") : Value::of("files");
@@ -107,6 +108,7 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
     const Value path = expand(term[1]);
     if (!findings_.budget().spend_steps(2)) return Tri::unknown;
     if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
+    if (!findings_.may_ask_of(path.text)) return Tri::unknown;
     const auto mode = findings_.root().mode(path.text);
     if (!mode) return if_unseen(mode.error());
     const bool folder = S_ISDIR(*mode);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxUsersFile = 256U << 10;
 constexpr std::size_t kMaxFiles = 300;
+constexpr std::size_t kMaxAsked = 300;
 constexpr std::size_t kMaxFindings = 1000;
 constexpr std::size_t kMaxProblems = 100;
 
@@ -60,6 +61,14 @@ void Findings::problem(Error error) {
     return other.where == error.where && other.what == error.what;
   });
   if (!known && problems_.size() < kMaxProblems) problems_.push_back(std::move(error));
+}
+
+bool Findings::may_ask_of(const std::string& path) {
+  if (files_.contains(path)) return true;
+  if (asked_ == kMaxAsked) return false;
+  ++asked_;
+  looked_at(path);
+  return true;
 }
 
 std::optional<std::vector<std::string>> Findings::glob(const std::string& pattern) {

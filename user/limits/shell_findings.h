@@ -60,6 +60,8 @@ class Findings {
   // Null: there is none, or it cannot be read, which is a problem.
   std::shared_ptr<const ScriptFile> read(const std::string& path, bool users_own);
   void looked_at(const std::string& path) { files_.insert(path); }
+  // Before a condition asks what is at a path. False: that are more paths than can be watched.
+  bool may_ask_of(const std::string& path);
   // glob(3) in the root, asked once; nullopt: there is more to look through than can be paid for.
   std::optional<std::vector<std::string>> glob(const std::string& pattern);
   void problem(Error error);
@@ -89,6 +91,7 @@ class Findings {
   std::map<std::string, std::shared_ptr<const ScriptFile>> read_;
   std::vector<Error> problems_;
   std::set<std::string> files_;
+  std::size_t asked_ = 0;
   std::set<std::string> unread_;
   std::map<std::string, std::optional<std::vector<std::string>>> globs_;
   Budget budget_;

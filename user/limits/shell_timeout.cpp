@@ -108,6 +108,7 @@ class Reading {
     systems_ = pass_of(state.get(kWatched), interpreter.undecided());
     state.alive = true;
     interpreter.run_uncalled_functions(state);
+    if (kind_.family != Family::zsh) findings_.looked_at("/etc/profile.d");
     for (const std::string& path : administrators_files(root_, kind_.family)) {
       if (interpreter.has_read(path)) continue;
       State without = state;

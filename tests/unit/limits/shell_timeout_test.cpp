@@ -402,6 +402,24 @@ TEST_F(ShellTimeout, ListsWhatItLookedAt) {
   }
 }
 
+// What a condition asks for is watched, there or not: it decides what a new login gets.
+TEST_F(ShellTimeout, ListsWhatItsConditionsAskFor) {
+  file("/etc/profile",
+       "[ -e /etc/no-timeout ] && return\n[[ -d /etc/site && ! -f /etc/site/x ]] || TMOUT=600\n");
+  file("/etc/csh.cshrc", "if (-e /etc/no-timeout) exit\nset autologout=10\n");
+  file("/home/u/.bash_profile", "[ -r .quick ] && TMOUT=60\n");
+  tree_.file("/etc/site/y", "");
+  for (const char* path : {"/etc/no-timeout", "/etc/site", "/etc/site/x"}) {
+    EXPECT_THAT(read().files, Contains(path));
+  }
+  EXPECT_THAT(read().users_files, Contains("/home/u/.quick"));
+  EXPECT_THAT(read("/bin/tcsh").files, Contains("/etc/no-timeout"));
+  EXPECT_EQ(decided("/bin/tcsh"), 600);
+  file("/etc/no-timeout", "");
+  EXPECT_EQ(decided("/bin/tcsh"), -1);
+  EXPECT_EQ(decided(), -1);
+}
+
 // Whoever may write a line there would have the daemon watch, and complain of, any path there is.
 TEST_F(ShellTimeout, WhatAUsersFileNamesIsNotTheSystems) {
   file("/etc/profile", ". /etc/site\n");
