@@ -8,6 +8,7 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 
 #include <deque>
 #include <filesystem>
@@ -24,10 +25,27 @@ bool may(uid_t viewer, const struct stat& st, mode_t users, mode_t others) {
   return viewer == 0 || (st.st_mode & (st.st_uid == viewer ? users : others)) != 0;
 }
 
-// path_resolution(7), of every folder on the way first whether it lets the viewer through.
-UniqueFd walk(UniqueFd root, std::string_view path, int flags, uid_t viewer) {
+// `users`: the owner's bit of what is asked for.
+bool keeps_out(const Rights& reader, int fd, const struct stat& st, mode_t users) {
+  if (reader.uid == 0) return false;
+  if (st.st_uid == reader.uid) return (st.st_mode & users) == 0;
+  const bool group = (st.st_mode & (users >> 3)) != 0;
+  const bool others = (st.st_mode & (users >> 6)) != 0;
+  // The group's bits are the most that an access list gives (acl(5)).
+  if (group == others) return !group;
+  const auto is_in = reader.is_in(st.st_gid);
+  const std::string name = "/proc/self/fd/" + std::to_string(fd);
+  const bool listed = ::getxattr(name.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
+  return is_in && !listed && !(*is_in ? group : others);
+}
+
+using LetsThrough = std::function<bool(int fd, const struct stat& folder)>;
+
+// path_resolution(7), of every folder on the way first whether it lets somebody through.
+UniqueFd walk(UniqueFd root, std::string_view path, int flags, const LetsThrough& lets_through) {
   constexpr int kMaxLinks = 40;
   constexpr std::size_t kMaxFolders = 64;
+  constexpr std::size_t kMaxNames = 1000;  // with those of all links
   const auto refused = [](int code) {
     errno = code;
     return UniqueFd();
@@ -46,13 +64,15 @@ UniqueFd walk(UniqueFd root, std::string_view path, int flags, uid_t viewer) {
   };
   put_first(path);
   int links = 0;
+  std::size_t names = 0;
   while (!left.empty()) {
+    if (++names > kMaxNames) return refused(ENAMETOOLONG);
     const std::string name = std::move(left.front());
     left.pop_front();
     const Step& at = steps.back();
     if (!S_ISDIR(at.st.st_mode)) return refused(ENOTDIR);
     // Who is in the tree has been let into its root.
-    if (steps.size() > 1 && !may(viewer, at.st, S_IXUSR, S_IXOTH)) return refused(EACCES);
+    if (steps.size() > 1 && !lets_through(at.fd.get(), at.st)) return refused(EACCES);
     if (name.empty() || name == ".") continue;
     if (steps.size() > kMaxFolders) return refused(ENAMETOOLONG);
     if (name == "..") {
@@ -82,7 +102,9 @@ UniqueFd open_in_root(const std::string& root, const std::string& path, int flag
                       const std::optional<uid_t>& viewer) {
   UniqueFd fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (fd && viewer) {
-    fd = walk(std::move(fd), path, flags, *viewer);
+    fd = walk(std::move(fd), path, flags, [&](int, const struct stat& folder) {
+      return may(*viewer, folder, S_IXUSR, S_IXOTH);
+    });
   } else if (fd) {
     // openat2(2) has no glibc wrapper in Debian 12.
     open_how how{};
@@ -211,6 +233,23 @@ Result<mode_t> Root::mode(const std::string& path) const {
   if (fd && ::fstat(fd.get(), &st) == 0) return st.st_mode;
   note_shortage(errno);
   return fail_errno("cannot look at " + path);
+}
+
+bool Root::is_closed_to(const Rights& reader, const std::string& path, bool way_only) const {
+  UniqueFd fd(::open(directory_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  bool refused = false;
+  if (fd) {
+    fd = walk(std::move(fd), path, O_PATH, [&](int at, const struct stat& folder) {
+      refused = keeps_out(reader, at, folder, S_IXUSR);
+      return !refused;
+    });
+  }
+  struct stat st {};
+  if (fd && ::fstat(fd.get(), &st) == 0) {
+    return !way_only && keeps_out(reader, fd.get(), st, S_IRUSR);
+  }
+  if (!refused) note_shortage(errno);
+  return refused;
 }
 
 FileStamp Root::stamp(const std::string& path) const {

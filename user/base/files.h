@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,12 @@ struct FileStamp {
 };
 FileStamp file_stamp(const struct stat& st);
 
+// A user as permissions ask for one.
+struct Rights {
+  uid_t uid = 0;
+  std::function<std::optional<bool>(gid_t)> is_in;  // nullopt: not known
+};
+
 class Root {
  public:
   explicit Root(std::string directory = "/");
@@ -53,6 +60,9 @@ class Root {
   // Of what the path leads to (st_mode). code is ENOENT or ENOTDIR when there is no such file, and
   // EACCES where it is not to be seen whether there is.
   Result<mode_t> mode(const std::string& path) const;
+  // Whether permissions certainly keep this user from reading what the path leads to; of
+  // `way_only`, from seeing it.
+  bool is_closed_to(const Rights& reader, const std::string& path, bool way_only = false) const;
   bool exists(const std::string& path) const { return mode(path).has_value(); }
   bool is_directory(const std::string& path) const { return S_ISDIR(mode(path).value_or(0)); }
   FileStamp stamp(const std::string& path) const;  // of what the path leads to

@@ -51,7 +51,8 @@ ShellUser shell_user(const Subject& subject) {
   ShellUser user{.uid = subject.uid,
                  .home = subject.home,
                  .shell = subject.shell,
-                 .login = login_of(subject.kind)};
+                 .login = login_of(subject.kind),
+                 .foreign = subject.foreign};
   // Whom the host does not know goes by a number, and so do their groups.
   if (subject.user == std::to_string(subject.uid)) return user;
   user.name = subject.user;

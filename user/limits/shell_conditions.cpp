@@ -209,6 +209,7 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
   const std::string path = value.text.starts_with('/') ? value.text : user_.home + "/" + value.text;
   const bool own = is_users_own(path);
   if (!budget().spend_steps(2) || !findings_.may_ask_of(path)) return Tri::unknown;
+  if (findings_.is_closed(path, letter != 'r')) return Tri::no;
   const auto mode = findings_.root(own).mode(path);
   if (!mode) return if_unseen(mode.error());
   const bool folder = S_ISDIR(*mode);

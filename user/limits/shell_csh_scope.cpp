@@ -109,6 +109,7 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
     if (!findings_.budget().spend_steps(2)) return Tri::unknown;
     if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
     if (!findings_.may_ask_of(path.text)) return Tri::unknown;
+    if (findings_.is_closed(path.text, first[1] != 'r')) return Tri::no;
     const auto mode = findings_.root().mode(path.text);
     if (!mode) return if_unseen(mode.error());
     const bool folder = S_ISDIR(*mode);

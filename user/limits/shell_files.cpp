@@ -35,7 +35,7 @@ Family family_of(const std::string& name) {
 // pam_env's own reading: up to a # or the end of the line, a leading `export` dropped, a name of
 // letters, digits and _, quotes around the value dropped.
 void read_environment(Interpreter& interpreter, State& state, Findings& findings) {
-  const auto file = findings.read(kEnvironment, false);
+  const auto file = findings.read(kEnvironment, false, false);  // by PAM
   if (!file) return;
   for (std::size_t i = 0; i < file->lines.size(); ++i) {
     std::string_view line = trim(file->lines[i]);

@@ -83,7 +83,27 @@ std::optional<std::vector<std::string>> Findings::glob(const std::string& patter
   return place->second;
 }
 
-std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool users_own) {
+std::optional<bool> Findings::is_in(gid_t group) {
+  if (user_.gid == group) return true;
+  if (user_.groups.empty()) return std::nullopt;
+  if (!groups_) groups_ = root_.read("/etc/group").value_or("");
+  std::optional<bool> in;
+  for (const std::string& line : split(*groups_, '\n')) {
+    const std::vector<std::string> parts = split(line, ':');
+    if (parts.size() < 3 || parts[2] != std::to_string(group)) continue;
+    in = in.value_or(false) || std::ranges::find(user_.groups, parts[0]) != user_.groups.end();
+  }
+  return in;
+}
+
+bool Findings::is_closed(const std::string& path, bool way_only) {
+  if (user_.name.empty() || user_.foreign || !budget_.spend_steps(2)) return false;
+  const Rights reader{.uid = user_.uid, .is_in = [this](gid_t group) { return is_in(group); }};
+  return root_.is_closed_to(reader, path, way_only);
+}
+
+std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool users_own,
+                                                 bool by_shell) {
   looked_at(path);
   if (const auto found = read_.find(path); found != read_.end()) return found->second;
   budget_.spend_steps(4);
@@ -93,7 +113,8 @@ std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool u
     return place;
   }
   ReadLimits limits;
-  if (users_own) limits = {.max_bytes = kMaxUsersFile, .owner = owner_};
+  if (by_shell && is_closed(path)) return place;
+  if (users_own) limits = {.max_bytes = kMaxUsersFile, .owner = user_.uid};
   auto text = root(users_own).read(path, limits);
   if (!text) {
     if (if_unseen(text.error()) == Tri::no) return place;

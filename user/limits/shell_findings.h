@@ -17,6 +17,7 @@
 #include "limits/limit.h"
 #include "limits/shell_budget.h"
 #include "limits/shell_script.h"
+#include "limits/shell_timeout.h"
 #include "limits/shell_value.h"
 
 namespace idlewarden::shell {
@@ -49,16 +50,20 @@ Pass pass_of(const Variable& watched, const std::vector<int>& undecided);
 class Findings {
  public:
   // `scripts`: what earlier answers read, shared with this one.
-  Findings(const Root& root, uid_t owner, ScriptCache& scripts)
-      : root_(root), users_root_(root.seen_by(owner)), owner_(owner), scripts_(scripts) {}
+  Findings(const Root& root, const ShellUser& user, ScriptCache& scripts)
+      : root_(root), users_root_(root.seen_by(user.uid)), user_(user), scripts_(scripts) {}
 
   // The index of the finding; one that is there already is not added again.
   int add(const Finding& finding);
   Finding& at(int index) { return findings_[static_cast<std::size_t>(index)]; }
   const std::vector<Finding>& all() const { return findings_; }
 
-  // Null: there is none, or it cannot be read, which is a problem.
-  std::shared_ptr<const ScriptFile> read(const std::string& path, bool users_own);
+  // Null: there is none, the user's shell cannot read it, or it cannot be read here, which is a
+  // problem. `by_shell`: else it is root who reads it at a login.
+  std::shared_ptr<const ScriptFile> read(const std::string& path, bool users_own,
+                                         bool by_shell = true);
+  // Whether the user's shell certainly cannot read (of `way_only`: see) what is there.
+  bool is_closed(const std::string& path, bool way_only = false);
   void looked_at(const std::string& path) { files_.insert(path); }
   // Before a condition asks what is at a path. False: that are more paths than can be watched.
   bool may_ask_of(const std::string& path);
@@ -80,9 +85,11 @@ class Findings {
   std::vector<std::string> files() const { return {files_.begin(), files_.end()}; }  // ascending
 
  private:
+  std::optional<bool> is_in(gid_t group);
+
   Root root_;
   Root users_root_;
-  uid_t owner_;
+  const ShellUser& user_;
   bool following_ = false;
   ScriptCache& scripts_;
   std::vector<Finding> findings_;
@@ -93,6 +100,7 @@ class Findings {
   std::set<std::string> files_;
   std::size_t asked_ = 0;
   std::set<std::string> unread_;
+  std::optional<std::string> groups_;  // the tree's /etc/group
   std::map<std::string, std::optional<std::vector<std::string>>> globs_;
   Budget budget_;
 };

@@ -69,7 +69,7 @@ namespace {
 class Reading {
  public:
   Reading(const Root& root, const ShellUser& user, ShellKind kind, ScriptCache& scripts)
-      : root_(root), user_(user), kind_(std::move(kind)), findings_(root, user.uid, scripts) {}
+      : root_(root), user_(user), kind_(std::move(kind)), findings_(root, user, scripts) {}
 
   ShellTimeouts answer() {
     ShellTimeouts timeouts;

@@ -381,6 +381,54 @@ TEST_F(ShellTimeout, AUsersFileTellsNothingThatTheUserMayNotKnow) {
   for (const auto& source : timeouts.in_force) EXPECT_TRUE(source.conditional);
 }
 
+// The daemon may read what the user's own shell skips.
+TEST_F(ShellTimeout, WhatTheUsersShellCannotReadSaysNothing) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to close a file to others";
+  debian();
+  ShellUser user{.uid = 4242, .home = "/home/u", .shell = "/bin/bash", .name = "u"};
+  user.gid = 4242;
+  user.groups = {"u", "staff"};
+  const auto limit_of = [&](const ShellUser& whose) {
+    const ShellTimeouts timeouts = shell_timeouts(Root(tree_.path()), whose);
+    EXPECT_THAT(timeouts.problems, IsEmpty());
+    if (timeouts.in_force.size() != 1 || timeouts.in_force[0].conditional) return -1L;
+    return timeouts.in_force[0].limit.value_or(Seconds(0)).count();
+  };
+  file("/etc/group", "root:x:0:\nu:x:4242:\nstaff:x:50:u\nadm:x:4:\n");
+  const std::string own = tree_.file("/etc/profile.d/tmout.sh", "TMOUT=300\n");
+  const auto with = [&](mode_t mode, gid_t group) {
+    EXPECT_EQ(::chown(own.c_str(), 0, group), 0);
+    EXPECT_EQ(::chmod(own.c_str(), mode), 0);
+    return limit_of(user);
+  };
+  EXPECT_EQ(with(0644, 0), 300);
+  EXPECT_EQ(with(0600, 0), -1);
+  EXPECT_EQ(with(0640, 4), -1);
+  EXPECT_EQ(with(0640, 50), 300);
+  EXPECT_EQ(with(0640, 4242), 300);
+  EXPECT_EQ(with(0640, 77), 300) << "a group that nobody here knows";
+  EXPECT_EQ(with(0604, 50), -1);
+  with(0600, 0);
+  EXPECT_EQ(limit_of({.uid = 0, .home = "/root", .shell = "/bin/bash", .name = "root"}), 300);
+  EXPECT_EQ(limit_of({.uid = 4242, .home = "/home/u", .shell = "/bin/bash"}), 300);
+  user.foreign = true;
+  EXPECT_EQ(limit_of(user), 300);
+  user.foreign = false;
+  // What would take the limit away is skipped as well.
+  tree_.file("/etc/profile.d/z.sh", "TMOUT=0\n", 0600);
+  EXPECT_EQ(with(0644, 0), 300);
+  file("/etc/profile", "TMOUT=600\n. /etc/closed/x; [ -e /etc/closed/x ] && TMOUT=0\n");
+  file("/etc/closed/x", "TMOUT=0\n");
+  ::chmod((tree_.path() + "/etc/closed").c_str(), 0700);
+  user.login = Login::ssh;
+  ::chmod(own.c_str(), 0600);
+  EXPECT_EQ(limit_of(user), 600);
+  // PAM reads its own with root's rights.
+  file("/etc/profile", "");
+  tree_.file("/etc/environment", "TMOUT=900\n", 0600);
+  EXPECT_EQ(limit_of(user), 900);
+}
+
 TEST_F(ShellTimeout, UsersSourceOfSomebodyElsesFileIsOneOfTheirOwn) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to give a file away";
   file("/home/u/.profile", ". /srv/x\n");
