@@ -3,7 +3,10 @@
 
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <utility>
+
+#include "base/text.h"
 
 namespace idlewarden::shell {
 namespace {
@@ -126,7 +129,7 @@ class Evaluator {
         if (!accept(op)) continue;
         Number value = guarded(&Evaluator::assignment);
         if (op != "=") value = apply(op.substr(0, op.size() - 1), scope_.get(name), value);
-        scope_.set(name, value);
+        set(name, value);
         return value;
       }
     }
@@ -137,9 +140,10 @@ class Evaluator {
   Number conditional() {
     const Number condition = binary(1);
     if (!accept("?")) return condition;
-    const Number yes = guarded(&Evaluator::assignment);
+    const Number otherwise = apply("==", condition, 0);
+    const Number yes = when(condition, [&] { return guarded(&Evaluator::assignment); });
     if (!accept(":")) ok_ = false;
-    const Number no = guarded(&Evaluator::assignment);
+    const Number no = when(otherwise, [&] { return guarded(&Evaluator::assignment); });
     if (condition) return *condition != 0 ? yes : no;
     return yes == no ? yes : std::nullopt;
   }
@@ -152,8 +156,13 @@ class Evaluator {
       accept(found->text);
       // ** is right-associative.
       if (++depth_ > kMaxDepth) ok_ = false;
-      const Number right =
-          ok_ ? binary(found->text == "**" ? found->level : found->level + 1) : std::nullopt;
+      // The right side of && and || is not computed in any case.
+      const Number computed = found->text == "&&"   ? left
+                              : found->text == "||" ? apply("==", left, 0)
+                                                    : Number(1);
+      const Number right = when(computed, [&] {
+        return ok_ ? binary(found->text == "**" ? found->level : found->level + 1) : std::nullopt;
+      });
       --depth_;
       left = apply(found->text, left, right);
     }
@@ -201,8 +210,23 @@ class Evaluator {
 
   Number spoil(const std::string& name) {
     if (name.empty()) ok_ = false;
-    if (ok_) scope_.set(name, std::nullopt);
+    if (ok_) set(name, std::nullopt);
     return std::nullopt;
+  }
+
+  // What is computed where `condition` is not 0: else it sets nothing, or nobody knows what.
+  template <class Rule>
+  Number when(Number condition, const Rule& rule) {
+    int& kind = condition ? skipped_ : doubtful_;
+    const bool certain = condition && *condition != 0;
+    if (!certain) ++kind;
+    const Number value = rule();
+    if (!certain) --kind;
+    return value;
+  }
+
+  void set(const std::string& name, Number value) {
+    if (skipped_ == 0) scope_.set(name, doubtful_ == 0 ? value : std::nullopt);
   }
 
   Number number() {
@@ -261,10 +285,26 @@ class Evaluator {
   const ArithmeticScope& scope_;
   std::size_t position_ = 0;
   int depth_ = 0;
+  int skipped_ = 0;
+  int doubtful_ = 0;
   bool ok_ = true;
 };
 
 }  // namespace
+
+Number constant(Dialect dialect, std::string_view text) {
+  text = trim(text);
+  const std::size_t digits = text.starts_with('-') ? 1 : 0;
+  const bool zero = text.size() > digits + 1 && text[digits] == '0';
+  // Which of its zeros ksh93 takes for octal depends on the version.
+  if (zero && dialect == Dialect::ksh93) return std::nullopt;
+  const bool octal = zero && (dialect == Dialect::bash || dialect == Dialect::posix);
+  std::int64_t number = 0;
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number, octal ? 8 : 10);
+  if (error != std::errc() || end != last) return std::nullopt;
+  return number;
+}
 
 Number evaluate_arithmetic(std::string_view text, const ArithmeticScope& scope) {
   return Evaluator(text, scope).whole();

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "limits/shell_value.h"
+
 namespace idlewarden::shell {
 
 using Number = std::optional<std::int64_t>;
@@ -18,6 +20,8 @@ struct ArithmeticScope {
   std::function<void(const std::string& name, Number value)> set;
 };
 
+// A variable's value, or a word that is compared as a number: a constant and nothing else.
+Number constant(Dialect dialect, std::string_view text);
 // nullopt: unknown, or not an expression at all.
 Number evaluate_arithmetic(std::string_view text, const ArithmeticScope& scope);
 

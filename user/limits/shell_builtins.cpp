@@ -235,8 +235,7 @@ Tri Interpreter::run_builtin(const std::string& name, const Command& command, st
     return Tri::unknown;
   }
   if ((name == "break" || name == "continue") && !loops_.empty()) {
-    leave(state, name == "break" ? loops_.back()->broken : loops_.back()->continued,
-          "not reached: the loop was left");
+    leave_loops(name == "break", argument, state);
     return Tri::yes;
   }
   static constexpr std::array<std::string_view, 7> kReaders = {

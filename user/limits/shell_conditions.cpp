@@ -2,10 +2,9 @@
 // test, [ ] (XCU test) and [[ ]].
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <functional>
 
-#include "base/text.h"
+#include "limits/shell_arithmetic.h"
 #include "limits/shell_interpreter.h"
 
 namespace idlewarden::shell {
@@ -25,18 +24,11 @@ Tri nonempty(const Value& value) {
   return Tri::unknown;
 }
 
-std::optional<long long> integer(const Value& value) {
-  if (value.kind != Value::Kind::text) return std::nullopt;
-  const std::string_view text = trim(value.text);
-  long long number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-Tri compare_numbers(const std::string& op, const Value& left, const Value& right) {
-  const auto a = integer(left);
-  const auto b = integer(right);
+// `dialect`: how the numbers are spelt.
+Tri compare_numbers(Dialect dialect, const std::string& op, const Value& left, const Value& right) {
+  if (left.kind != Value::Kind::text || right.kind != Value::Kind::text) return Tri::unknown;
+  const Number a = constant(dialect, left.text);
+  const Number b = constant(dialect, right.text);
   // What is no number is an error, and an error is not "true"; but [[ ]] would compute it.
   if (!a || !b) return Tri::unknown;
   if (op == "-eq") return tri(*a == *b);
@@ -63,7 +55,7 @@ Tri compare(const std::string& op, const Value& left, const Value& right) {
     }
     return op == "!=" ? !same : same;
   }
-  return compare_numbers(op, left, right);
+  return compare_numbers(Dialect::zsh, op, left, right);  // decimal
 }
 
 // What a condition is made of: words, of which some are operators.
@@ -272,7 +264,7 @@ Tri Interpreter::compare_words(const Word& left, const std::string& op, const Wo
   const Values rights = expand(right, state, pattern);
   const Tri same = over_all(lefts, [&](const Value& value) {
     return over_all(rights, [&](const Value& other) {
-      return pattern ? matches(value, other) : compare_numbers(op, value, other);
+      return pattern ? matches(value, other) : compare_numbers(dialect_, op, value, other);
     });
   });
   return op == "!=" ? !same : same;

@@ -3,7 +3,6 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "base/text.h"
 #include "limits/shell_arithmetic.h"
@@ -26,15 +25,11 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
-Number as_number(const Values& values) {
+Number as_number(Dialect dialect, const Values& values) {
   if (values.size() != 1) return std::nullopt;
   if (values.front().empty()) return 0;
   if (values.front().kind != Value::Kind::text) return std::nullopt;
-  const std::string_view text = trim(values.front().text);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return constant(dialect, values.front().text);
 }
 
 // Blanks in an unquoted expansion separate words.
@@ -198,7 +193,7 @@ Values Interpreter::expand_arithmetic(const std::string& text, State& state) {
   if (lexer.failed()) return {Value::unknown()};
   ArithmeticScope scope{
       .leading_zero_is_octal = dialect_ != Dialect::zsh && dialect_ != Dialect::mksh,
-      .get = [&](const std::string& name) { return as_number(state.get(name).values); },
+      .get = [&](const std::string& name) { return as_number(dialect_, state.get(name).values); },
       .set =
           [&](const std::string& name, Number number) {
             store(state, name, {number ? Value::of(std::to_string(*number)) : Value::unknown()}, 0);

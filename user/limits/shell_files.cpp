@@ -26,7 +26,7 @@ Family family_of(const std::string& name) {
        {"mksh", Family::mksh},   {"rmksh", Family::mksh},   {"lksh", Family::mksh},
        {"pdksh", Family::mksh},  {"oksh", Family::mksh},    {"dash", Family::dash},
        {"ash", Family::dash},    {"busybox", Family::dash}, {"tcsh", Family::csh},
-       {"csh", Family::csh},     {"bsd-csh", Family::csh},  {"sh", Family::bash_as_sh}});
+       {"csh", Family::csh},     {"sh", Family::bash_as_sh}});
   const auto* const found =
       std::ranges::find(kFamilies, name, &std::pair<std::string_view, Family>::first);
   return found == kFamilies.end() ? Family::without_timeout : found->second;
@@ -90,7 +90,8 @@ void start_zsh(Interpreter& interpreter, State& state, const Root& root, const S
 
 ShellKind shell_kind(const Root& root, const std::string& path) {
   ShellKind kind{.name = base_name(path)};
-  const bool alias = kind.name == "sh" || kind.name == "ksh" || kind.name == "csh";
+  const bool alias =
+      kind.name == "sh" || kind.name == "ksh" || kind.name == "csh" || kind.name == "ash";
   if (const auto target = alias ? root.resolve(path) : fail("")) {
     const std::string name = base_name(*target);
     const Family family = family_of(name);
@@ -98,10 +99,13 @@ ShellKind shell_kind(const Root& root, const std::string& path) {
       kind.family = Family::bash_as_sh;
       return kind;
     }
-    if (family != Family::without_timeout) kind.name = name;
+    // Debian's other csh, which has no autologout.
+    if (family != Family::without_timeout || name == "bsd-csh") kind.name = name;
   }
   kind.family = family_of(kind.name);
-  kind.certain = kind.name != "sh";
+  // A build option (CONFIG_ASH_IDLE_TIMEOUT): Alpine's busybox heeds TMOUT, Debian's does not.
+  const bool option = kind.name == "busybox" || kind.name == "ash";
+  kind.certain = kind.name != "sh" && kind.name != "csh" && !option;
   return kind;
 }
 

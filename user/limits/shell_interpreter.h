@@ -133,6 +133,7 @@ class Interpreter {
   Tri run_loop(const Command& command, State& state);
   Tri run_repeatedly(const Command& command, State& state);
   void run_body(const Command& body, State& state);
+  void leave_loops(bool breaks, const std::string& count, State& state);
   std::optional<std::vector<std::string>> each_words(const Command& command, State& state);
   std::optional<std::vector<std::string>> each_word(const Word& word, State& state);
   std::optional<std::vector<std::string>> listed(const std::string& command) const;

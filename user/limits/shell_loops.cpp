@@ -25,6 +25,15 @@ void Interpreter::run_body(const Command& body, State& state) {
   if (loop.continued) state.join(*std::exchange(loop.continued, std::nullopt));
 }
 
+// break N, continue N: of so many loops, or of all that there are.
+void Interpreter::leave_loops(bool breaks, const std::string& count, State& state) {
+  const bool number = !count.empty() && count.size() < 5 &&
+                      std::ranges::all_of(count, [](char c) { return c >= '0' && c <= '9'; });
+  const std::size_t outwards = std::clamp(number ? std::stoul(count) : 1, 1UL, loops_.size());
+  Loop& loop = *loops_[loops_.size() - outwards];
+  leave(state, breaks ? loop.broken : loop.continued, "not reached: the loop was left");
+}
+
 Tri Interpreter::run_each(const Command& command, State& state) {
   const auto words = command.open_ended ? std::nullopt : each_words(command, state);
   if (!words) return run_repeatedly(command, state);

@@ -192,7 +192,8 @@ class Reading {
   }
 
   bool heeds_it() const {
-    return kind_.family != Family::dash && kind_.family != Family::without_timeout;
+    const bool dash = kind_.family == Family::dash && kind_.certain;
+    return !dash && kind_.family != Family::without_timeout;
   }
 
   std::string circumstances(int index, bool conditional) const {
@@ -201,7 +202,7 @@ class Reading {
       const Tri readonly = systems_.holds(index) ? systems_.readonly : all_.readonly;
       if (readonly == Tri::no) text += ", not read-only";
     }
-    if (!kind_.certain) return text + "; whether this sh heeds it is not known";
+    if (!kind_.certain) return text + "; whether this " + kind_.name + " heeds it is not known";
     if (!conditional) return text;
     if (!systems_.holds(index) && unseen_.holds(index)) {
       return text + "; no file that a login reads is seen to lead here";

@@ -26,6 +26,14 @@ inline constexpr Claim kTightens = Claim::tightens;
 inline constexpr Claim kNotLooser = Claim::not_looser;
 
 inline constexpr OracleCase kOracleCases[] = {
+    {"bash mksh zsh", kDecided, "@PROFILE\nM=010; TMOUT=$((M*60))\n"},
+    {"bash zsh", kDecided, "@PROFILE\nTMOUT=600; [[ 010 -eq 10 ]] && TMOUT=60\n"},
+    {"bash zsh ksh93", kDecided, "@PROFILE\nTMOUT=600; (( 0 && (TMOUT=300) ))\n"},
+    {"bash zsh ksh93", kDecided, "@PROFILE\n(( 1 ? (TMOUT=300) : (TMOUT=400) ))\n"},
+    {"sh", kDecided,
+     "@PROFILE\nfor i in 1 2; do for k in 1 2; do TMOUT=$i$k; break 2; done; done\n"},
+    {"sh", kDecided,
+     "@PROFILE\nfor i in 1 2; do for k in 1 2; do TMOUT=$i$k; continue 2; done; done\n"},
     // Plain spellings.
     {"sh", kDecided, "@PROFILE\nTMOUT=600\n"},
     {"sh", kDecided, "@PROFILE\nexport TMOUT=600\n"},

@@ -320,6 +320,59 @@ TEST_F(ShellTimeout, ShellsWithoutTimeoutSaySo) {
   EXPECT_EQ(fish.overruled[0].reason, "fish has no TMOUT");
 }
 
+TEST_F(ShellTimeout, WhetherBusyboxHeedsItIsNotKnown) {
+  file("/etc/profile", "TMOUT=300\n");
+  file("/bin/busybox", "");
+  ASSERT_EQ(::symlink("busybox", (tree_.path() + "/bin/ash").c_str()), 0);
+  ASSERT_EQ(::symlink("busybox", (tree_.path() + "/bin/sh").c_str()), 0);
+  for (const char* shell : {"/bin/busybox", "/bin/ash", "/bin/sh"}) {
+    const ShellTimeouts timeouts = read(shell);
+    ASSERT_THAT(timeouts.in_force, SizeIs(1)) << shell;
+    EXPECT_TRUE(timeouts.in_force[0].conditional) << shell;
+    EXPECT_THAT(timeouts.in_force[0].reason,
+                EndsWith("whether this busybox heeds it is not known"));
+  }
+}
+
+TEST_F(ShellTimeout, CshIsWhatItsLinkSays) {
+  file("/etc/csh.cshrc", "set autologout=10\n");
+  EXPECT_THAT(read("/bin/bsd-csh").in_force, IsEmpty());
+  EXPECT_EQ(decided("/bin/csh"), -2) << "nobody here knows which";
+  file("/bin/bsd-csh", "");
+  ASSERT_EQ(::symlink("bsd-csh", (tree_.path() + "/bin/csh").c_str()), 0);
+  EXPECT_THAT(read("/bin/csh").in_force, IsEmpty());
+  ASSERT_EQ(::unlink((tree_.path() + "/bin/csh").c_str()), 0);
+  file("/bin/tcsh", "");
+  ASSERT_EQ(::symlink("tcsh", (tree_.path() + "/bin/csh").c_str()), 0);
+  EXPECT_EQ(decided("/bin/csh"), 600);
+}
+
+TEST_F(ShellTimeout, ArithmeticSetsOnlyWhatIsComputed) {
+  user_.uid = 4242;
+  EXPECT_EQ(profile("TMOUT=600\n(( UID == 0 && (TMOUT=300) ))\n"), 600);
+  EXPECT_EQ(profile("TMOUT=600\n(( UID != 0 || (TMOUT=300) ))\n"), 600);
+  EXPECT_EQ(profile("TMOUT=600\n(( UID == 0 ? (TMOUT=300) : (TMOUT=450) ))\n"), 450);
+  EXPECT_EQ(profile("TMOUT=600\n(( UID != 0 && (TMOUT=300) ))\n"), 300);
+  file("/etc/profile", "TMOUT=600\n(( RANDOM && (TMOUT=300) ))\n");
+  for (const auto& source : read().in_force) EXPECT_FALSE(source.limit) << "nobody knows it";
+}
+
+TEST_F(ShellTimeout, BreakLeavesAsManyLoopsAsItSays) {
+  const std::string head = "for i in 1 2; do for k in 1 2; do TMOUT=$i$k; ";
+  EXPECT_EQ(profile(head + "break 2; done; done\n"), 11);
+  EXPECT_EQ(profile(head + "break 9; done; done\n"), 11);
+  EXPECT_EQ(profile(head + "break; done; done\n"), 21);
+  EXPECT_EQ(profile(head + "continue 2; done; TMOUT=5; done\n"), 21);
+}
+
+TEST_F(ShellTimeout, LeadingZerosAreOctalWhereTheShellSaysSo) {
+  EXPECT_EQ(profile("M=010; TMOUT=$((M*60))\n"), 480);
+  file("/etc/zshenv", "M=010; TMOUT=$((M*60))\n");
+  EXPECT_EQ(decided("/bin/zsh"), 600);
+  EXPECT_EQ(profile("TMOUT=600; [[ 010 -eq 10 ]] && TMOUT=60\n"), 600);
+  EXPECT_EQ(profile("TMOUT=600; [ 010 -eq 10 ] && TMOUT=60\n"), 60);
+}
+
 TEST_F(ShellTimeout, ShIsWhatItsLinkSays) {
   file("/etc/profile", "TMOUT=300\n");
   ASSERT_THAT(read("/bin/sh").in_force, SizeIs(1));
