@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "limits/shell_arithmetic.h"
@@ -92,9 +93,14 @@ Values Interpreter::expand_parameter(const Part& part, State& state, bool patter
     const Values& known = state.get(part.text).values;
     if (!budget().spend(2 * weight(known))) return {Value::unknown()};
     values = known;
-    // What the file itself sets further on keeps it from being read twice: a login starts without.
-    if (!state.variables.contains(part.text) && file().assigned.contains(part.text)) {
-      values = {Value{}};
+    if (!state.variables.contains(part.text)) {
+      if (auto before = before_all_files(dialect_, part.text)) {
+        values = std::move(*before);
+      } else if (file().assigned.contains(part.text)) {
+        // What the file itself sets further on keeps it from being read twice: a login starts
+        // without.
+        values = {Value{}};
+      }
     }
   } else if (part.text == "0" && dialect_ == Dialect::bash) {
     values = {Value::of("-" + user_.shell.substr(user_.shell.rfind('/') + 1))};

@@ -42,6 +42,73 @@ Value echoed(const std::vector<std::string>& words) {
   return plain ? Value::of(text) : Value::unknown();
 }
 
+template <class List>
+bool has(const List& names, std::string_view name) {
+  return std::ranges::find(names, name) != names.end();
+}
+
+// Whether this shell has given the variable a value when it reads its first file.
+bool sets_itself(Dialect dialect, std::string_view name) {
+  constexpr auto kAll = std::to_array<std::string_view>({"OPTIND", "PPID", "PS2", "PS4", "PWD"});
+  constexpr auto kAllButDash = std::to_array<std::string_view>({"LINENO", "RANDOM", "SECONDS"});
+  constexpr auto kBash = std::to_array<std::string_view>(
+      {"BASHOPTS", "BASHPID", "BASH_COMMAND", "BASH_SOURCE", "BASH_SUBSHELL", "BASH_VERSINFO",
+       "DIRSTACK", "GROUPS", "HISTCMD", "HOSTNAME", "HOSTTYPE", "MACHTYPE", "OPTERR", "SHELLOPTS",
+       "SHLVL"});
+  constexpr auto kZsh = std::to_array<std::string_view>(
+      {"COLUMNS", "CPUTYPE", "EGID",     "GID",      "HISTCMD",        "HISTSIZE",    "HOST",
+       "LINES",   "LISTMAX", "LOGNAME",  "MACHTYPE", "MAILCHECK",      "OLDPWD",      "PROMPT",
+       "SHLVL",   "TTY",     "USERNAME", "VENDOR",   "ZSH_PATCHLEVEL", "ZSH_SUBSHELL"});
+  constexpr auto kKsh93 = std::to_array<std::string_view>({"HISTCMD", "SHLVL"});
+  constexpr auto kMksh = std::to_array<std::string_view>(
+      {"BASHPID", "KSHEGID", "KSHGID", "KSHUID", "PATHSEP", "PGRP", "USER_ID"});
+  if (has(kAll, name) || (dialect != Dialect::posix && has(kAllButDash, name))) return true;
+  switch (dialect) {
+    case Dialect::bash: return has(kBash, name);
+    case Dialect::zsh: return has(kZsh, name);
+    case Dialect::ksh93: return has(kKsh93, name);
+    case Dialect::mksh: return has(kMksh, name);
+    case Dialect::posix: return false;
+  }
+  return false;
+}
+
+// Whether sshd (AcceptEnv), login(1), PAM, a desktop or the terminal may have set it; or the shell
+// does, before its files or after them, as its version and its terminal may be.
+bool may_be_brought(std::string_view name) {
+  constexpr auto kNames = std::to_array<std::string_view>({"COLORTERM",
+                                                           "COLUMNS",
+                                                           "COMP_WORDBREAKS",
+                                                           "DBUS_SESSION_BUS_ADDRESS",
+                                                           "DESKTOP_SESSION",
+                                                           "DISPLAY",
+                                                           "ENV",
+                                                           "FCEDIT",
+                                                           "HISTFILE",
+                                                           "HISTFILESIZE",
+                                                           "HISTSIZE",
+                                                           "HOSTNAME",
+                                                           "HOSTTYPE",
+                                                           "HUSHLOGIN",
+                                                           "INVOCATION_ID",
+                                                           "KRB5CCNAME",
+                                                           "LANG",
+                                                           "LANGUAGE",
+                                                           "LINES",
+                                                           "MAIL",
+                                                           "MAILCHECK",
+                                                           "OLDPWD",
+                                                           "REMOTEHOST",
+                                                           "SHLVL",
+                                                           "TERM",
+                                                           "TERM_PROGRAM",
+                                                           "TZ",
+                                                           "WAYLAND_DISPLAY",
+                                                           "WINDOWID"});
+  return has(kNames, name) || name.starts_with("LC_") || name.starts_with("SSH_") ||
+         name.starts_with("XDG_");
+}
+
 struct Search {
   std::string text;
   bool word = false;
@@ -94,6 +161,20 @@ std::map<std::string, Value> environment_of(const ShellUser& user) {
     if (user.login == Login::local) variables[variable] = Value{};
   }
   return variables;
+}
+
+std::optional<Values> before_all_files(Dialect dialect, std::string_view name) {
+  if (name == "IFS") return Values{Value::of(" \t\n")};
+  if (name == "OSTYPE" && (dialect == Dialect::bash || dialect == Dialect::zsh)) {
+    // What these are built for that run on this kernel, as config.guess names it.
+    return Values{Value::of("linux"),          Value::of("linux-gnu"),
+                  Value::of("linux-gnueabi"),  Value::of("linux-gnueabihf"),
+                  Value::of("linux-gnux32"),   Value::of("linux-musl"),
+                  Value::of("linux-musleabi"), Value::of("linux-musleabihf")};
+  }
+  if (sets_itself(dialect, name)) return Values{Value::nonempty()};
+  if (may_be_brought(name)) return State().get(std::string(name)).values;
+  return std::nullopt;
 }
 
 Values printed_by(const std::vector<std::string>& words, const ShellUser& user) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,10 @@ namespace idlewarden::shell {
 
 // The variables that login(1) and sshd(8) set, or leave unset, for this user.
 std::map<std::string, Value> environment_of(const ShellUser& user);
+
+// What a variable holds before any file sets it, where that is not "unset": the shell has set it
+// itself, or a login's environment may bring it.
+std::optional<Values> before_all_files(Dialect dialect, std::string_view name);
 
 // What the command prints, without newlines at the end, in all the ways that it may.
 Values printed_by(const std::vector<std::string>& words, const ShellUser& user);

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <string>
@@ -30,6 +31,7 @@
 #include "limits/shell_interpreter.h"
 #include "limits/shell_timeout.h"
 #include "shell_oracle_cases.h"
+#include "shell_oracle_login_cases.h"
 #include "shell_oracle_scripts.h"
 #include "shell_oracle_trees.h"
 
@@ -327,7 +329,9 @@ TEST(ShellOracle, EveryShellAgreesWithTheReadingOfItsFiles) {
   if (const std::string why = machine.build(); !why.empty()) GTEST_SKIP() << why;
   std::map<std::string, Tally> tallies;
   std::string missing;
-  for (const OracleCase& given : kOracleCases) {
+  std::vector<OracleCase> cases(std::begin(kOracleCases), std::end(kOracleCases));
+  cases.insert(cases.end(), std::begin(kOracleLoginCases), std::end(kOracleLoginCases));
+  for (const OracleCase& given : cases) {
     const std::string names =
         std::string(given.shells) == "sh" ? "bash zsh ksh93 mksh" : given.shells;
     for (const std::string& name : split(names, ' ')) {
