@@ -53,6 +53,7 @@ ShellUser shell_user(const Subject& subject) {
                  .shell = subject.shell,
                  .login = login_of(subject.kind),
                  .foreign = subject.foreign};
+  if (user.login == Login::ssh) user.address = subject.address;
   // Whom the host does not know goes by a number, and so do their groups.
   if (subject.user == std::to_string(subject.uid)) return user;
   user.name = subject.user;

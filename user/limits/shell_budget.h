@@ -27,6 +27,10 @@ class Budget {
   bool spend_match(std::size_t text, std::size_t pattern) {
     return spend(8 + text + text * pattern / 8);
   }
+  // To compile a regular expression and to look through a text with it.
+  bool spend_search(std::size_t text, std::size_t expression) {
+    return spend(8 * text + 128 * expression);
+  }
   bool spent() const { return left_ == 0; }
   std::size_t left() const { return left_; }
 

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <iterator>
 
 #include "limits/shell_arithmetic.h"
 #include "limits/shell_interpreter.h"
+#include "limits/shell_login.h"
 
 namespace idlewarden::shell {
 namespace {
@@ -18,6 +20,7 @@ Tri nonempty(const Value& value) {
   switch (value.kind) {
     case Value::Kind::unset: return Tri::no;
     case Value::Kind::text: return tri(!value.text.empty());
+    case Value::Kind::begins:
     case Value::Kind::nonempty: return Tri::yes;
     case Value::Kind::unknown: return Tri::unknown;
   }
@@ -44,11 +47,18 @@ bool is_known(const Value& value) {
   return value.kind == Value::Kind::text || value.kind == Value::Kind::unset;
 }
 
+bool begins_otherwise(const Value& value, const Value& known) {
+  return value.kind == Value::Kind::begins && is_known(known) &&
+         !known.text.starts_with(value.text);
+}
+
 Tri compare(const std::string& op, const Value& left, const Value& right) {
   if (op == "=" || op == "==" || op == "!=") {
     Tri same = Tri::unknown;
     if (is_known(left) && is_known(right)) {
       same = tri(left.text == right.text);
+    } else if (begins_otherwise(left, right) || begins_otherwise(right, left)) {
+      same = Tri::no;
     } else if (nonempty(left) != Tri::unknown && nonempty(right) != Tri::unknown &&
                nonempty(left) != nonempty(right)) {
       same = Tri::no;
@@ -172,6 +182,32 @@ Tri test(const std::vector<Value>& words, const std::function<Tri(char, const Va
   return Condition(terms).whole();
 }
 
+// Of a pattern with one @(A|B) in it, the patterns with A and with B; nullopt: it has none, or more
+// than that.
+std::optional<std::vector<Word>> alternatives(const Word& pattern) {
+  const auto is_list = [](const Part& part) {
+    return part.kind == Part::Kind::opaque && part.op == "(";
+  };
+  const auto list = std::ranges::find_if(pattern.parts, is_list);
+  if (list == pattern.parts.begin() || list == pattern.parts.end()) return std::nullopt;
+  const Part& before = *std::prev(list);
+  const bool plain = list->text.size() <= 256 && std::ranges::all_of(list->text, [](char c) {
+                       return name_char(c) || std::string_view("-.*|").contains(c);
+                     });
+  if (!plain || std::any_of(std::next(list), pattern.parts.end(), is_list) ||
+      before.kind != Part::Kind::literal || before.quoted || !before.text.ends_with('@')) {
+    return std::nullopt;
+  }
+  std::vector<Word> words;
+  for (const std::string& text : split(list->text, '|')) {
+    Word& word = words.emplace_back(pattern);
+    const auto at = word.parts.begin() + std::distance(pattern.parts.begin(), list);
+    std::prev(at)->text.pop_back();
+    *at = {.kind = Part::Kind::literal, .quoted = false, .text = text, .op = {}, .operand = {}};
+  }
+  return words;
+}
+
 // What holds of every value alike.
 template <class Ask>
 Tri over_all(const Values& values, const Ask& ask) {
@@ -255,12 +291,24 @@ Tri Interpreter::compare_words(const Word& left, const std::string& op, const Wo
                                State& state) {
   const Values lefts = expand(left, state);
   if (op == "=~") {
-    const auto text = right.plain();
-    if (!text || !is_name(*text)) return Tri::unknown;
-    const Value within = Value::of("*" + *text + "*");
-    return over_all(lefts, [&](const Value& value) { return matches(value, within); });
+    const bool quoted = std::ranges::any_of(right.parts, &Part::quoted);
+    return over_all(lefts, [&](const Value& value) {
+      return over_all(expand(right, state), [&](const Value& expression) {
+        // What is quoted stands for itself, in zsh not.
+        if (expression.kind != Value::Kind::text || (quoted && !is_name(expression.text))) {
+          return Tri::unknown;
+        }
+        if (!budget().spend_search(value.text.size(), expression.text.size())) return Tri::unknown;
+        return found_by_expression(expression.text, value);
+      });
+    });
   }
   const bool pattern = op == "=" || op == "==" || op == "!=";
+  if (const auto words = pattern && dialect_ != Dialect::zsh ? alternatives(right) : std::nullopt) {
+    Tri any = Tri::no;
+    for (const Word& word : *words) any = any || compare_words(left, "=", word, state);
+    return op == "!=" ? !any : any;
+  }
   const Values rights = expand(right, state, pattern);
   const Tri same = over_all(lefts, [&](const Value& value) {
     return over_all(rights, [&](const Value& other) {

@@ -33,6 +33,16 @@ Number as_number(Dialect dialect, const Values& values) {
   return constant(dialect, values.front().text);
 }
 
+// Whether every text, or none, that begins so matches an fnmatch(3) pattern.
+Tri begin_matches(const std::string& begin, const std::string& pattern) {
+  const std::size_t literal = std::min(pattern.find_first_of("*?[\\"), pattern.size());
+  const std::size_t both = std::min(literal, begin.size());
+  if (begin.compare(0, both, pattern, 0, both) != 0) return Tri::no;
+  if (literal == pattern.size() && literal < begin.size()) return Tri::no;
+  const bool open = pattern.ends_with('*') && !pattern.contains('\\');
+  return open && ::fnmatch(pattern.c_str(), begin.c_str(), 0) == 0 ? Tri::yes : Tri::unknown;
+}
+
 // Blanks in an unquoted expansion separate words.
 void add_fields(Values& fields, const Value& value, bool quoted) {
   if (quoted || (value.kind != Value::Kind::text && value.kind != Value::Kind::unset)) {
@@ -150,14 +160,12 @@ Values Interpreter::expand_operator(const Part& part, const Values& values, Stat
 
 Tri Interpreter::matches(const Value& value, const Value& pattern) {
   if (pattern.kind == Value::Kind::text && pattern.text == "*") return Tri::yes;
-  if (value.kind == Value::Kind::unknown || pattern.kind == Value::Kind::unknown ||
-      pattern.kind == Value::Kind::nonempty) {
-    return Tri::unknown;
-  }
+  if (value.kind == Value::Kind::unknown || !pattern.known()) return Tri::unknown;
   if (value.kind == Value::Kind::nonempty) {
     return pattern.empty() ? Tri::no : Tri::unknown;
   }
   if (!budget().spend_match(value.text.size(), pattern.text.size())) return Tri::unknown;
+  if (value.kind == Value::Kind::begins) return begin_matches(value.text, pattern.text);
   return ::fnmatch(pattern.text.c_str(), value.text.c_str(), 0) == 0 ? Tri::yes : Tri::no;
 }
 
@@ -171,6 +179,12 @@ Values Interpreter::expand_cut(const Part& part, const Values& values, State& st
   for (const Value& value : values) {
     if (value.empty()) {
       unite(out, {Value::of("")});
+      continue;
+    }
+    // ${SSH_CONNECTION%% *}: its first word.
+    if (value.kind == Value::Kind::begins && part.op == "%%" && value.text.contains(' ') &&
+        patterns == Values{Value::of(" *")}) {
+      unite(out, {Value::of(value.text.substr(0, value.text.find(' ')))});
       continue;
     }
     if (value.kind != Value::Kind::text || patterns.size() != 1 ||
@@ -245,7 +259,9 @@ Values Interpreter::output(std::span<const Command> pipeline, State& state) {
     if (command.diverted) return {Value::unknown()};
     Values next;
     for (const auto& words : texts(command, state)) {
-      if (&command == &pipeline.front()) unite(next, printed_by(words, user_));
+      if (&command == &pipeline.front()) {
+        unite(next, command.fed ? Values{Value::unknown()} : printed_by(words, user_));
+      }
       for (const Value& value : now) {
         const bool known = value.kind == Value::Kind::text && budget().spend(value.text.size());
         unite(next, {known && !command.fed ? changed_by(words, value.text) : Value::unknown()});

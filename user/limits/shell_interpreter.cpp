@@ -348,7 +348,9 @@ Tri Interpreter::found_in(const Command& pipeline, State& state) {
   for (const auto& words : texts(grep, state)) {
     for (const Value& text : outputs) {
       Tri one = Tri::unknown;
-      if (text.kind == Value::Kind::text && budget().spend(text.text.size())) {
+      std::size_t letters = 0;
+      for (const std::string& word : words) letters += word.size();
+      if (text.kind == Value::Kind::text && budget().spend_search(text.text.size(), letters)) {
         one = found_by(words, text.text);
       }
       answer = answer ? either(*answer, one) : one;

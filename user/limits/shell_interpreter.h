@@ -136,6 +136,8 @@ class Interpreter {
   void leave_loops(bool breaks, const std::string& count, State& state);
   std::optional<std::vector<std::string>> each_words(const Command& command, State& state);
   std::optional<std::vector<std::string>> each_word(const Word& word, State& state);
+  std::optional<std::vector<std::string>> separate_words(const std::string& text,
+                                                         const State& state) const;
   std::optional<std::vector<std::string>> listed(const std::string& command) const;
 
   // Simple commands (shell_builtins.cpp).

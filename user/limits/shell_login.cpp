@@ -2,6 +2,7 @@
 #include "limits/shell_login.h"
 
 #include <fmt/ranges.h>
+#include <regex.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,8 @@
 
 namespace idlewarden::shell {
 namespace {
+
+constexpr std::size_t kMostText = 4096;  // to look through with an expression
 
 Value name_of(const ShellUser& user) {
   if (!user.name.empty()) return Value::of(user.name);
@@ -109,17 +112,68 @@ bool may_be_brought(std::string_view name) {
          name.starts_with("XDG_");
 }
 
+bool is_ascii(std::string_view text) {
+  return std::ranges::all_of(text, [](unsigned char c) { return c > 0 && c <= 127; });
+}
+
+// Names, joined by ^ $ ( | ): short, and with nothing empty in it, which not all read alike.
+bool is_expression(const std::string& text) {
+  constexpr std::size_t kMostLetters = 256;
+  int open = 0;
+  const bool plain = std::ranges::all_of(text, [&](char c) {
+    open += c == '(' ? 1 : c == ')' ? -1 : 0;
+    return open >= 0 && (name_char(c) || std::string_view("^$(|)-").contains(c));
+  });
+  const std::string around = fmt::format("({})", text);
+  constexpr auto kEmpty = std::to_array<std::string_view>({"()", "(|", "||", "|)"});
+  return plain && open == 0 && text.size() <= kMostLetters &&
+         std::ranges::none_of(kEmpty, [&](auto empty) { return around.contains(empty); });
+}
+
+// Whether it is found in an ASCII text of one line.
+Tri search_with(const std::string& expression, const std::string& text) {
+  regex_t compiled;
+  if (text.size() > kMostText ||
+      ::regcomp(&compiled, expression.c_str(), REG_EXTENDED | REG_NOSUB) != 0) {
+    return Tri::unknown;
+  }
+  const int answer = ::regexec(&compiled, text.c_str(), 0, nullptr, 0);
+  ::regfree(&compiled);
+  if (answer != 0 && answer != REG_NOMATCH) return Tri::unknown;
+  return answer == 0 ? Tri::yes : Tri::no;
+}
+
 struct Search {
   std::string text;
   bool word = false;
   bool line = false;
+  bool expression = false;  // text is an extended regular expression
 };
+
+// A grep's pattern as an extended regular expression.
+std::optional<Search> expression_of(Search search, bool extended) {
+  std::string& text = search.text;
+  // Without -E only ^ and $ are special, and these only at its ends.
+  const std::string inner = text.substr(text.starts_with('^') ? 1 : 0);
+  const auto special = inner.find_first_of("^$(|)");
+  const bool basic = special == std::string::npos || inner.substr(special) == "$";
+  if (!is_expression(text) || (!extended && !basic)) return std::nullopt;
+  if (search.line) {
+    text = fmt::format("^({})$", text);
+  } else if (search.word) {
+    if (text.find_first_of("^$") != std::string::npos) return std::nullopt;
+    text = fmt::format("(^|[^A-Za-z0-9_])({})([^A-Za-z0-9_]|$)", text);
+  }
+  search.expression = true;
+  return search;
+}
 
 std::optional<Search> search_of(const std::vector<std::string>& words) {
   const std::string name = program(words.front());
   if (name != "grep" && name != "egrep" && name != "fgrep") return std::nullopt;
   Search search;
   bool literal = name == "fgrep";
+  bool extended = name == "egrep";
   for (std::size_t i = 1; i < words.size(); ++i) {
     const std::string& word = words[i];
     if (word.starts_with('-')) {
@@ -127,12 +181,14 @@ std::optional<Search> search_of(const std::vector<std::string>& words) {
       search.word = search.word || word.contains('w');
       search.line = search.line || word.contains('x');
       literal = literal || word.contains('F');
+      extended = extended || word.contains('E');
     } else if (search.text.empty()) {
       search.text = word;
     } else {
       return std::nullopt;  // a file, too
     }
   }
+  const Search given = search;
   constexpr auto kAround =
       std::to_array<std::array<std::string_view, 2>>({{"^", "$"}, {"\\b", "\\b"}, {"\\<", "\\>"}});
   for (const auto& [before, after] : kAround) {
@@ -147,6 +203,7 @@ std::optional<Search> search_of(const std::vector<std::string>& words) {
   }
   const bool plain = std::ranges::all_of(
       search.text, [](char c) { return name_char(c) || c == '-' || c == ' ' || c == ':'; });
+  if (!plain && !literal) return expression_of(given, extended);
   return plain && !search.text.empty() ? std::optional(search) : std::nullopt;
 }
 
@@ -159,6 +216,14 @@ std::map<std::string, Value> environment_of(const ShellUser& user) {
   for (const char* variable : {"SSH_CONNECTION", "SSH_CLIENT", "SSH_TTY"}) {
     if (user.login == Login::ssh) variables[variable] = Value::nonempty();
     if (user.login == Login::local) variables[variable] = Value{};
+  }
+  if (user.login == Login::ssh) {
+    variables["SSH_TTY"] = Value::begins("/dev/pts/");
+    // The port comes next. Of a link-local address the interface would belong to it.
+    if (!user.address.empty() && !user.address.starts_with("fe80")) {
+      variables["SSH_CONNECTION"] = Value::begins(user.address + " ");
+      variables["SSH_CLIENT"] = Value::begins(user.address + " ");
+    }
   }
   return variables;
 }
@@ -196,6 +261,7 @@ Values printed_by(const std::vector<std::string>& words, const ShellUser& user) 
   }
   std::ranges::sort(letters);
   if (!letters.empty()) asks.append(" ").append(letters);
+  if (asks == "tty" && user.login == Login::ssh) return {Value::begins("/dev/pts/")};
   if (asks == "id u" || asks == "id ru") return {Value::of(std::to_string(user.uid))};
   if (asks == "id nu" || asks == "id nru") return {name};
   if ((asks == "whoami" || asks == "logname") && whom.empty()) return {name};
@@ -222,14 +288,22 @@ Value changed_by(const std::vector<std::string>& words, std::string text) {
 Tri found_by(const std::vector<std::string>& words, const std::string& text) {
   const auto search = search_of(words);
   // What is a letter beyond ASCII is the locale's to say.
-  if (!search || std::ranges::any_of(text, [](unsigned char c) { return c > 127; })) {
-    return Tri::unknown;
-  }
+  if (!search || !is_ascii(text)) return Tri::unknown;
   const auto in = [&](const std::string& line) {
-    if (search->line) return line == search->text;
-    return search->word ? has_word(line, search->text) : line.contains(search->text);
+    if (search->expression) return search_with(search->text, line);
+    const bool found = search->line   ? line == search->text
+                       : search->word ? has_word(line, search->text)
+                                      : line.contains(search->text);
+    return found ? Tri::yes : Tri::no;
   };
-  return std::ranges::any_of(split(text, '\n'), in) ? Tri::yes : Tri::no;
+  Tri any = Tri::no;
+  for (const std::string& line : split(text, '\n')) any = any || in(line);
+  return any;
+}
+
+Tri found_by_expression(const std::string& expression, const Value& value) {
+  if (!value.known() || !is_ascii(value.text) || !is_expression(expression)) return Tri::unknown;
+  return search_with(expression, value.text);
 }
 
 bool has_word(std::string_view text, std::string_view word) {

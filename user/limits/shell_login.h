@@ -25,9 +25,12 @@ std::optional<Values> before_all_files(Dialect dialect, std::string_view name);
 Values printed_by(const std::vector<std::string>& words, const ShellUser& user);
 // `text` after `tr ' ' '\n'`; unknown for any other command.
 Value changed_by(const std::vector<std::string>& words, std::string text);
-// Whether this grep finds something in `text`. Known for plain words, which all of its dialects
-// read alike.
+// Whether this grep finds something in `text`. Known for what all of its dialects read alike: plain
+// words, and the expressions below.
 Tri found_by(const std::vector<std::string>& words, const std::string& text);
+// Whether an extended regular expression is found in the value. Known for those of names, ^, $, (,
+// | and ).
+Tri found_by_expression(const std::string& expression, const Value& value);
 
 // As grep -w: no letter, digit or _ touches it.
 bool has_word(std::string_view text, std::string_view word);

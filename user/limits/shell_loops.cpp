@@ -16,6 +16,11 @@ bool inherited(const Value& value) {
   return value.inherited;
 }
 
+std::optional<std::vector<std::string>> one_word(const std::string& text) {
+  if (text.contains(' ')) return std::nullopt;
+  return std::vector{text};
+}
+
 }  // namespace
 
 // One round of a loop's body.
@@ -108,6 +113,8 @@ std::optional<std::vector<std::string>> Interpreter::each_word(const Word& word,
   if (known_but_for_outside(patterns)) std::erase_if(patterns, inherited);
   if (patterns.size() != 1 || patterns.front().kind != Value::Kind::text) return std::nullopt;
   const std::string& pattern = patterns.front().text;
+  const bool alone = word.parts.size() == 1 && word.parts[0].kind == Part::Kind::parameter;
+  if (alone && pattern.contains('*') && pattern.contains(' ')) return std::nullopt;
   if (pattern.starts_with('/') && pattern.contains('*')) {
     if (is_users_own(pattern) && !users_files_) return std::nullopt;
     findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
@@ -116,10 +123,31 @@ std::optional<std::vector<std::string>> Interpreter::each_word(const Word& word,
   Values texts = expand(word, state);
   if (known_but_for_outside(texts)) std::erase_if(texts, inherited);
   if (texts.size() != 1 || texts.front().kind != Value::Kind::text ||
-      texts.front().text.find_first_of("*?[{ ") != std::string::npos) {
+      texts.front().text.find_first_of("*?[{") != std::string::npos) {
     return std::nullopt;
   }
-  return std::vector{texts.front().text};
+  const std::string& text = texts.front().text;
+  if (std::ranges::all_of(word.parts, &Part::quoted)) return std::vector{text};
+  return alone ? separate_words(text, state) : one_word(text);
+}
+
+// An expansion without quotes. zsh, as it stands, leaves it whole; `emulate` has it separate words.
+std::optional<std::vector<std::string>> Interpreter::separate_words(const std::string& text,
+                                                                    const State& state) const {
+  constexpr std::string_view kBlanks = " \t\n";
+  const bool usual = !state.variables.contains("IFS") ||
+                     state.get("IFS").values == Values{Value{}} ||
+                     state.get("IFS").values == Values{Value::of(std::string(kBlanks))};
+  const bool apart = text.find_first_of(kBlanks) != std::string::npos;
+  if (!usual && !std::ranges::all_of(text, name_char)) return std::nullopt;
+  if (dialect_ == Dialect::zsh && apart) return std::nullopt;
+  std::vector<std::string> words;
+  for (std::size_t at = text.find_first_not_of(kBlanks); at != std::string::npos;) {
+    const std::size_t end = std::min(text.find_first_of(kBlanks, at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = text.find_first_not_of(kBlanks, end);
+  }
+  return words;
 }
 
 // The output of the two commands that list the files of a folder: ls, and run-parts(8) as it

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <utility>
 
 namespace idlewarden::shell {
@@ -346,10 +347,32 @@ Command Parser::parse_test() {
       word.add_part(Part::Kind::literal, false, token_.op);
       test.words.push_back(std::move(word));
     }
+    const bool matches = at_word("=~");
     take();
+    if (matches) test.words.push_back(parse_expression());
   }
   expect_word("]]");
   return test;
+}
+
+// What follows =~ up to a blank: there ( | ) belong to the word.
+Word Parser::parse_expression() {
+  Word whole{.parts = {}, .line = token_.line};
+  int open = 0;
+  while (!failed()) {
+    const std::size_t end = lexer_.position();
+    if (token_.kind == Token::Kind::word) {
+      std::ranges::move(token_.word.parts, std::back_inserter(whole.parts));
+    } else if (token_.is("(") || token_.is("|") || (token_.is(")") && open > 0)) {
+      open += token_.is("(") ? 1 : token_.is(")") ? -1 : 0;
+      whole.add_literal(token_.op, false);
+    } else {
+      break;
+    }
+    take();
+    if (token_.position != end) break;
+  }
+  return whole;
 }
 
 Command Parser::parse_simple() {

@@ -48,6 +48,7 @@ class Parser {
   Command parse_case();
   bool parse_pattern(Command& choice);
   Command parse_test();
+  Word parse_expression();
   Command parse_simple();
   Command parse_function(std::string name);
   bool parse_redirection(Command& command);

@@ -34,6 +34,7 @@ struct ShellUser {
   std::vector<std::string> groups = {};  // names, the primary one first; empty: not known
   Login login = Login::unknown;
   bool foreign = false;  // a container's, whose permissions are not judged from outside
+  std::string address = {};  // of the client of a Login::ssh; empty: not known
   friend auto operator<=>(const ShellUser&, const ShellUser&) = default;
 };
 

@@ -78,7 +78,9 @@ Values each_followed_by(const Values& left, const Values& right, Budget& budget)
     for (const Value& b : right) {
       Value both = Value::of(a.text + b.text);
       const bool known = a.known() && b.known() && both.text.size() <= kMaxText;
-      if (!known) {
+      if (a.kind == Value::Kind::begins || (a.known() && b.kind == Value::Kind::begins)) {
+        both = Value::begins(a.known() ? both.text : a.text);
+      } else if (!known) {
         const bool inherited = (a.inherited || a.known()) && (b.inherited || b.known());
         const bool some = a.kind == Value::Kind::nonempty || b.kind == Value::Kind::nonempty ||
                           !a.text.empty() || !b.text.empty();

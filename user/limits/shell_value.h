@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "limits/shell_budget.h"
@@ -22,13 +23,14 @@ Tri either(Tri a, Tri b);
 enum class Dialect { bash, posix, ksh93, mksh, zsh };
 
 struct Value {
-  enum class Kind { unset, text, nonempty, unknown };
+  enum class Kind { unset, text, begins, nonempty, unknown };
   Kind kind = Kind::unset;
-  std::string text;
+  std::string text;        // of kind begins: what it begins with, never empty
   int source = -1;         // the line that gave it, for a variable that is watched
   bool inherited = false;  // unknown, because it would come from outside of all files
 
   static Value of(std::string text) { return {Kind::text, std::move(text)}; }
+  static Value begins(std::string text) { return {Kind::begins, std::move(text)}; }
   static Value unknown() { return {Kind::unknown, {}}; }
   static Value nonempty() { return {Kind::nonempty, {}}; }
   bool known() const { return kind == Kind::unset || kind == Kind::text; }

@@ -58,6 +58,19 @@ TEST_F(ManySessions, AUsersOwnFileIsTheirsAlone) {
   EXPECT_EQ(limits.resolve(user(2), WallTime{}).limit, Seconds(900));
 }
 
+TEST_F(ManySessions, OneUsersLoginsFromHereAndThereDiffer) {
+  dir_.file(kTmout, "case $SSH_CONNECTION in 10.*) TMOUT=900 ;; *) TMOUT=300 ;; esac\n");
+  const Limits limits = load();
+  Subject near = user(0);
+  near.address = "10.0.0.5";
+  Subject far = user(0);
+  far.address = "192.0.2.1";
+  far.session = "far";
+  EXPECT_EQ(limits.resolve(near, WallTime{}).limit, Seconds(900));
+  EXPECT_EQ(limits.resolve(far, WallTime{}).limit, Seconds(300));
+  EXPECT_EQ(limits.resolve(near, WallTime{}).limit, Seconds(900));
+}
+
 TEST_F(ManySessions, WhatIsReadAtALoginIsAsNewAsTheLogin) {
   const Limits limits = load();
   limits.begin_batch();

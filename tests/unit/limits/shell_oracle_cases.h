@@ -252,7 +252,7 @@ inline constexpr OracleCase kOracleCases[] = {
     {"sh", kNotLooser, "@PROFILE\nTMOUT=600\ngrep -q root /etc/passwd && TMOUT=1200\n"},
     {"sh", kNotLooser, "@PROFILE\nTMOUT=600\ngrep -q root /etc/passwd && TMOUT=60\n"},
     {"bash", kNotLooser, "@PROFILE\nTMOUT=600\ngrep -q root /etc/passwd && unset TMOUT\n"},
-    {"sh", kNotLooser, "@PROFILE\ncase $(tty) in /dev/pts/*) TMOUT=600;; *) TMOUT=900;; esac\n"},
+    {"sh", kDecided, "@PROFILE\ncase $(tty) in /dev/pts/*) TMOUT=600;; *) TMOUT=900;; esac\n"},
     {"sh", kNotLooser, "@PROFILE\ncase `hostname` in prod*) TMOUT=600;; *) TMOUT=900;; esac\n"},
     {"bash", kNotLooser, "@PROFILE\ngrep -q root /etc/passwd && return\nTMOUT=900\n"},
     {"bash", kNotLooser, "@PROFILE\ngrep -q rooot /etc/passwd && return\nreadonly TMOUT=900\n"},

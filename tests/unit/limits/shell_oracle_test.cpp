@@ -280,7 +280,8 @@ Reading read(const Machine& machine, const Login& login) {
                       .name = login.name(),
                       .gid = login.uid(),
                       .groups = login.groups(),
-                      .login = login.local ? idlewarden::Login::local : idlewarden::Login::ssh});
+                      .login = login.local ? idlewarden::Login::local : idlewarden::Login::ssh,
+                      .address = login.local ? "" : "::1"});
   for (const LimitSource& source : reading.timeouts.in_force) {
     reading.conditional = reading.conditional || source.conditional;
     // TMOUT=0 is known, however it is reached.

@@ -226,13 +226,31 @@ TEST_F(ShellTimeout, WhoComesBySshHasItsVariables) {
     const std::string set = "[ -n \"$" + name + "\" ] && TMOUT=300\n";
     user_.login = Login::ssh;
     EXPECT_EQ(profile(set), 300);
-    EXPECT_EQ(profile("[ \"$" + name + "\" = x ] && TMOUT=300\n"), -2)
+    EXPECT_EQ(profile("[ \"$" + name + "\" = /dev/pts/3 ] && TMOUT=300\n"), -2)
         << "its content is not known";
     user_.login = Login::local;
     EXPECT_EQ(profile(set), -1);
     user_.login = Login::unknown;
     EXPECT_EQ(profile(set), -2);
   }
+}
+
+TEST_F(ShellTimeout, WhereTheClientComesFromIsKnown) {
+  const std::string lan = "case \"$SSH_CONNECTION\" in 10.*) TMOUT=900 ;; *) TMOUT=300 ;; esac\n";
+  const std::string first = "[ \"${SSH_CLIENT%% *}\" = 10.0.0.5 ] && TMOUT=300\n";
+  user_.login = Login::ssh;
+  EXPECT_THAT((profile(lan), read().in_force), SizeIs(2)) << "its address is not known";
+  EXPECT_EQ(profile(first), -2);
+  user_.address = "10.0.0.5";
+  EXPECT_EQ(profile(lan), 900);
+  EXPECT_EQ(profile(first), 300);
+  EXPECT_EQ(profile("case $SSH_CLIENT in *\" 22\") TMOUT=300 ;; esac\n"), -2) << "its port is not";
+  user_.address = "192.168.10.5";
+  EXPECT_EQ(profile(lan), 300);
+  EXPECT_EQ(profile(first), -1);
+  // An interface belongs to it.
+  user_.address = "fe80::1";
+  EXPECT_EQ(profile("case \"$SSH_CLIENT\" in 'fe80::1 '*) TMOUT=300 ;; esac\n"), -2);
 }
 
 TEST_F(ShellTimeout, FunctionThatNothingCallsSetsNothing) {
