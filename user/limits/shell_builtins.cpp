@@ -175,7 +175,7 @@ Tri Interpreter::run_simple(const Command& command, State& state) {
   if (name) {
     if (one_of(*name, kDeclarations)) return declare(*name, command, first + 1, state);
     if (const auto found = functions_.find(*name); found != functions_.end()) {
-      return call(found->second, state);
+      return call(found->second, arguments_of(command, first + 1, state), state);
     }
     return run_builtin(*name, command, first + 1, state);
   }
@@ -206,7 +206,10 @@ Tri Interpreter::run_builtin(const std::string& name, const Command& command, st
       first < words.size() ? words[first].plain().value_or("") : std::string();
   if (name == "[" || name == "test") return run_test(command, first, state);
   if (name == "." || name == "source") {
-    return first < words.size() ? source(words[first], state) : Tri::no;
+    if (first >= words.size()) return Tri::no;
+    // What it is given is its own $1, or nobody's.
+    if (first + 1 < words.size() && state.alive) set_arguments(state, std::nullopt);
+    return source(words[first], state);
   }
   if (name == "unset") return unset(command, first, state);
   if (name == "eval" || name == "emulate") return evaluate(command, first, state);
@@ -214,6 +217,7 @@ Tri Interpreter::run_builtin(const std::string& name, const Command& command, st
   if (name == "unfunction" || name == "autoload") {
     touch_functions(command, first, name == "autoload", state);
   }
+  if (name == "set" || name == "shift") change_arguments(name, command, first, state);
   if (name == "let") {
     Tri last = Tri::unknown;
     for (std::size_t i = first; i < words.size(); ++i) {

@@ -114,8 +114,10 @@ Values Interpreter::expand_parameter(const Part& part, State& state, bool patter
     }
   } else if (part.text == "0" && dialect_ == Dialect::bash) {
     values = {Value::of("-" + user_.shell.substr(user_.shell.rfind('/') + 1))};
+  } else if (part.text == "#" && dialect_ == Dialect::zsh) {
+    values = {Value::unknown()};  // $#NAME is a length
   } else {
-    values = {Value::unknown()};
+    values = argument(state, part.text);
   }
   values = expand_operator(part, values, state, pattern);
   Values out;

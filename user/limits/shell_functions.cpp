@@ -11,6 +11,7 @@ namespace idlewarden::shell {
 namespace {
 
 constexpr std::size_t kMaxBodies = 8;
+constexpr std::size_t kMaxArguments = 9;
 
 bool names(const Word& word, std::string_view function) {
   return std::ranges::any_of(word.parts, [&](const Part& part) {
@@ -67,21 +68,21 @@ void Interpreter::define(const Command& command) {
                              frame.file, command.keyword});
 }
 
-Tri Interpreter::call(Function& function, State& state) {
+Tri Interpreter::call(Function& function, const Arguments& arguments, State& state) {
   if (!state.alive || frames_.size() >= kMaxFrames) return Tri::unknown;
   function.called = true;
   const std::vector<Body> bodies = function.bodies;
   const bool certain = function.certain;
   std::optional<Doubt> doubt;
   if (!certain || bodies.size() > 1) doubt.emplace(doubts_);
-  if (certain && bodies.size() == 1) return call_body(bodies.front(), state);
+  if (certain && bodies.size() == 1) return call_body(bodies.front(), arguments, state);
   std::optional<State> after;
   bool all = certain;
   for (const Body& body : bodies) {
     auto way = fork(state, budget());
     all = all && way;
     if (!way) break;
-    call_body(body, *way);
+    call_body(body, arguments, *way);
     join(after, *way);
   }
   if (all && after) {
@@ -92,7 +93,7 @@ Tri Interpreter::call(Function& function, State& state) {
   return Tri::unknown;
 }
 
-Tri Interpreter::call_body(const Body& body, State& state) {
+Tri Interpreter::call_body(const Body& body, const Arguments& arguments, State& state) {
   frames_.push_back(std::make_unique<Frame>());
   frames_.back()->file = body.file;
   frames_.back()->whole = body.command;
@@ -103,6 +104,13 @@ Tri Interpreter::call_body(const Body& body, State& state) {
   if (dialect_ == Dialect::ksh93 && body.keyword) {
     frames_.back()->outer.emplace(kWatched, Hidden{state.get(kWatched), false});
   }
+  budget().spend_steps(4);
+  for (std::size_t i = 0; i <= kMaxArguments; ++i) {
+    const std::string name = i == 0 ? "#" : std::to_string(i);
+    frames_.back()->outer.emplace(
+        name, Hidden{.variable = state.get(name), .absent = !state.variables.contains(name)});
+  }
+  set_arguments(state, arguments);
   std::vector<Loop*> outside = std::exchange(loops_, {});
   Tri status = run(*body.command, state);
   loops_ = std::move(outside);
@@ -119,6 +127,100 @@ Tri Interpreter::call_body(const Body& body, State& state) {
     join(frames_.back()->discarded, *frame->discarded);
   }
   return status;
+}
+
+// The words from `first` on, where it is known how many they come out as.
+Interpreter::Arguments Interpreter::arguments_of(const Command& command, std::size_t first,
+                                                 State& state) {
+  std::vector<Values> all;
+  for (std::size_t i = first; i < command.words.size(); ++i) {
+    const Word& word = command.words[i];
+    const bool quoted = std::ranges::all_of(word.parts, &Part::quoted);
+    if (quoted && is_all_arguments(word)) {
+      const Arguments current = current_arguments(state);
+      if (!current) return std::nullopt;
+      all.insert(all.end(), current->begin(), current->end());
+      continue;
+    }
+    const Values values = expand(word, state);
+    // Without quotes it may be none or many, and the names of files.
+    const auto one = [](const Value& value) {
+      return value.kind == Value::Kind::text && !value.text.empty() &&
+             value.text.find_first_of(" \t\n*?[{~") == std::string::npos;
+    };
+    const bool single = std::ranges::all_of(word.parts, [](const Part& part) {
+      return part.kind == Part::Kind::literal || part.kind == Part::Kind::arithmetic ||
+             (part.kind == Part::Kind::parameter && part.text != "@");
+    });
+    const bool literal = word.plain().has_value();
+    if (!single || (!quoted && !std::ranges::all_of(values, one)) ||
+        (!quoted && !literal && state.variables.contains("IFS"))) {
+      return std::nullopt;
+    }
+    all.push_back(values);
+  }
+  return all;
+}
+
+Interpreter::Arguments Interpreter::current_arguments(const State& state) {
+  const Values& count = state.get("#").values;
+  if (count.size() != 1 || count.front().kind != Value::Kind::text) return std::nullopt;
+  std::vector<Values> all;
+  while (std::to_string(all.size()) != count.front().text) {
+    all.push_back(argument(state, std::to_string(all.size() + 1)));
+    if (all.size() > kMaxArguments) return std::nullopt;
+  }
+  return all;
+}
+
+void Interpreter::set_arguments(State& state, const Arguments& arguments) {
+  const bool known = arguments && arguments->size() <= kMaxArguments;
+  const std::size_t count = known ? arguments->size() : 0;
+  for (std::size_t i = 1; i <= kMaxArguments; ++i) {
+    const std::string name = std::to_string(i);
+    state.variables.erase(name);
+    if (i > count) continue;
+    Values& values = state.at(name).values;
+    values = (*arguments)[i - 1];
+    for (Value& value : values) value.source = -1;
+  }
+  state.at("#").values = {known ? Value::of(std::to_string(count)) : Value::unknown()};
+}
+
+Values Interpreter::argument(const State& state, const std::string& name) {
+  if (!state.variables.contains("#")) return {Value::unknown()};
+  if (const auto found = state.variables.find(name); found != state.variables.end()) {
+    return found->second.values;
+  }
+  // $5 of two.
+  const Values& count = state.get("#").values;
+  const bool beyond = name.size() == 1 && name >= "1" && name <= "9" && count.size() == 1 &&
+                      count.front().kind == Value::Kind::text && count.front().text < name;
+  return {beyond ? Value{} : Value::unknown()};
+}
+
+// set WORDS, shift [N]
+void Interpreter::change_arguments(const std::string& name, const Command& command,
+                                   std::size_t first, State& state) {
+  const auto plain = [&](std::size_t i) { return command.words[i].plain().value_or("?"); };
+  const std::size_t size = command.words.size();
+  if (!state.alive) return;
+  if (name == "set" && first < size && plain(first) == "--") {
+    set_arguments(state, arguments_of(command, first + 1, state));
+  } else if (name == "set") {
+    for (std::size_t i = first; i < size; ++i) {
+      if (!plain(i).starts_with('-') && !plain(i).starts_with('+')) {
+        set_arguments(state, std::nullopt);
+      }
+    }
+  } else if (state.variables.contains("#")) {
+    Arguments left = current_arguments(state);
+    const std::string by = first < size ? plain(first) : "1";
+    const bool known = left && by.size() == 1 && by >= "0" && by <= "9" &&
+                       static_cast<std::size_t>(by[0] - '0') <= left->size();
+    if (known) left->erase(left->begin(), left->begin() + (by[0] - '0'));
+    set_arguments(state, known ? left : std::nullopt);
+  }
 }
 
 void Interpreter::hide(State& state, const std::string& name) {
@@ -138,6 +240,10 @@ void Interpreter::hide(State& state, const std::string& name) {
 // What `local` hid comes back at the end of the function.
 void Interpreter::restore(State& state, const Frame& frame) const {
   for (const auto& [name, hidden] : frame.outer) {
+    if (hidden.absent) {
+      state.variables.erase(name);
+      continue;
+    }
     Variable& variable = state.at(name);
     if (hidden.perhaps) {
       unite(variable.values, hidden.variable.values);
@@ -212,7 +318,7 @@ void Interpreter::run_uncalled_functions(State& state) {
     frames_.push_back(std::make_unique<Frame>());
     frames_.back()->file = file;
     if (may_be_called(name)) {
-      call(function, state);
+      call(function, std::nullopt, state);
       state.join(*without);
     } else {
       for (const Body& body : function.bodies) {

@@ -83,6 +83,7 @@ class Interpreter {
   struct Hidden {
     Variable variable;
     bool perhaps = false;  // it is not known whether `local` was reached
+    bool absent = false;   // the state had none
   };
   // A file or function that is being run, with its ways out.
   struct Frame {
@@ -118,8 +119,17 @@ class Interpreter {
 
   // Functions (shell_functions.cpp).
   void define(const Command& command);
-  Tri call(Function& function, State& state);
-  Tri call_body(const Body& body, State& state);
+  // What $1, $2 ... stand for; none: not known, not even how many there are.
+  using Arguments = std::optional<std::vector<Values>>;
+  Tri call(Function& function, const Arguments& arguments, State& state);
+  Tri call_body(const Body& body, const Arguments& arguments, State& state);
+  Arguments arguments_of(const Command& command, std::size_t first, State& state);
+  // Of the function or file that is being run; they stand in the state by their numbers and "#".
+  static Arguments current_arguments(const State& state);
+  static void set_arguments(State& state, const Arguments& arguments);
+  static Values argument(const State& state, const std::string& name);
+  void change_arguments(const std::string& name, const Command& command, std::size_t first,
+                        State& state);
   bool may_be_called(const std::string& name);
   void hide(State& state, const std::string& name);
   void restore(State& state, const Frame& frame) const;

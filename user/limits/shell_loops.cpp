@@ -93,6 +93,15 @@ std::optional<std::vector<std::string>> Interpreter::each_words(const Command& c
                                                                 State& state) {
   std::vector<std::string> all;
   for (const Word& word : command.words) {
+    if (is_all_arguments(word) && word.parts.back().quoted) {
+      const auto given = current_arguments(state);
+      if (!given) return std::nullopt;
+      for (const Values& values : *given) {
+        if (values.size() != 1 || values[0].kind != Value::Kind::text) return std::nullopt;
+        all.push_back(values[0].text);
+      }
+      continue;
+    }
     const auto words = each_word(word, state);
     if (!words) return std::nullopt;
     all.insert(all.end(), words->begin(), words->end());

@@ -41,6 +41,16 @@ bool Word::mentions(std::string_view name) const {
   });
 }
 
+bool is_all_arguments(const Word& word) {
+  if (word.parts.empty()) return false;
+  // A double quote begins with an empty literal.
+  const Part& last = word.parts.back();
+  const bool alone = word.parts.size() == 1 ||
+                     (word.parts.size() == 2 && word.parts.front().kind == Part::Kind::literal &&
+                      word.parts.front().text.empty());
+  return alone && last.kind == Part::Kind::parameter && last.text == "@" && last.op.empty();
+}
+
 bool is_name(std::string_view text) {
   return !text.empty() && name_start(text.front()) && std::ranges::all_of(text, name_char);
 }

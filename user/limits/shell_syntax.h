@@ -46,6 +46,8 @@ struct Assignment {
 };
 // NAME=value, NAME+=value, NAME[i]=value; nullopt: an ordinary word.
 std::optional<Assignment> as_assignment(const Word& word);
+// "$@" or $@
+bool is_all_arguments(const Word& word);
 // [A-Za-z_], [A-Za-z0-9_], and a name made of them.
 bool name_start(char c);
 bool name_char(char c);
