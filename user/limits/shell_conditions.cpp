@@ -5,6 +5,7 @@
 #include <functional>
 #include <iterator>
 
+#include "base/text.h"
 #include "limits/shell_arithmetic.h"
 #include "limits/shell_interpreter.h"
 #include "limits/shell_login.h"

@@ -33,7 +33,7 @@ struct ShellUser {
   std::optional<gid_t> gid = {};         // the primary one; none: not known
   std::vector<std::string> groups = {};  // names, the primary one first; empty: not known
   Login login = Login::unknown;
-  bool foreign = false;  // a container's, whose permissions are not judged from outside
+  bool foreign = false;      // a container's, whose permissions are not judged from outside
   std::string address = {};  // of the client of a Login::ssh; empty: not known
   friend auto operator<=>(const ShellUser&, const ShellUser&) = default;
 };
