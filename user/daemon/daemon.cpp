@@ -22,6 +22,7 @@
 #include "base/text.h"
 #include "daemon/file_watch.h"
 #include "daemon/gap_recorder.h"
+#include "daemon/host_scope.h"
 #include "daemon/logind_bus.h"
 #include "daemon/loop.h"
 #include "daemon/monitor.h"
@@ -35,6 +36,7 @@
 #include "report/hook.h"
 #include "report/listen.h"
 #include "report/server.h"
+#include "report/sessions_view.h"
 
 namespace idlewarden {
 namespace {
@@ -97,13 +99,16 @@ Result<std::string> boot_id(const Procfs& procfs) {
   return std::string(trim(*text));
 }
 
-std::string start_line(const Limits& limits, const OpenedSource& kernel) {
+std::string start_line(const Limits& limits, const OpenedSource& kernel,
+                       const std::vector<pid_t>& only_host_pids) {
+  const std::string scope = scope_text(only_host_pids);
   const Policy& policy = limits.policy();
   std::string files;
   for (const std::string& file : policy.files) files += (files.empty() ? "" : ", ") + file;
-  return fmt::format("idlewarden {}: {} mode, input seen by {}, policy {}", version(),
+  return fmt::format("idlewarden {}: {} mode, input seen by {}, policy {}{}{}", version(),
                      to_string(policy.mode), to_string(kernel.source->backend()),
-                     files.empty() ? "built in (no policy file)" : files);
+                     files.empty() ? "built in (no policy file)" : files, scope.empty() ? "" : ", ",
+                     scope);
 }
 
 std::string changed_text(const std::vector<std::string>& files) {
@@ -170,6 +175,7 @@ class Daemon {
   SystemClock clock_;
   const BootTime began_ = clock_.now();
   Procfs procfs_;
+  HostScope scope_{procfs_};
   FileWatch files_{clock_};  // before the loop, which listens to it
   std::uint64_t readings_watched_ = 0;
   BootTime monitor_due_{};
@@ -209,6 +215,9 @@ std::expected<void, StartFailure> Daemon::start() {
   ::mallopt(M_TRIM_THRESHOLD, kLargeBlock);
   if (const auto kept = keep_only_needed_capabilities(); !kept) return cannot_start(kept.error());
   if (const auto opened = open_policy(); !opened) return opened;
+  if (const auto known = scope_.begin(options_.only_host_pids); !known) {
+    return cannot_start(known.error());
+  }
   read_at_start_.emplace(limits_->policy());
   // Signals are blocked before the servers' threads exist, so that all of them inherit it.
   if (const auto wired = wire_loop(); !wired) return cannot_start(wired.error());
@@ -221,7 +230,7 @@ std::expected<void, StartFailure> Daemon::start() {
   check_token();
   listen_to_logind();
 
-  reporter_->info(start_line(*limits_, kernel_));
+  reporter_->info(start_line(*limits_, kernel_, options_.only_host_pids));
   Event event;
   event.type = EventType::backend_changed;
   event.time = clock_.wall();
@@ -392,6 +401,7 @@ SnapshotProvider Daemon::snapshots() {
   return [this] {
     return ask<Snapshot>([this] {
       Snapshot snapshot = monitor_->snapshot();
+      snapshot.only_host_pids = options_.only_host_pids;
       snapshot.dropped_events = reporter_->dropped_events();
       snapshot.hook = hooks_.counts();
       snapshot.degraded.merge(reporter_->failing());
@@ -473,6 +483,7 @@ void Daemon::turn(const std::string& why_reload) {
   if (!ptys_watched_) watch_ptys();
   monitor_due_ = monitor_->tick();
   degrade("hook", hooks_.problem());
+  degrade("scope", scope_.gone());
   watch_files(began);
   loop_->watch_once(warden_->leader_fds(), [this] { turn(); });
   arm();

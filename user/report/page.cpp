@@ -11,6 +11,7 @@
 #include "report/html.h"
 #include "report/page_assets.h"
 #include "report/page_table.h"
+#include "report/sessions_view.h"
 #include "report/text.h"
 
 namespace idlewarden {
@@ -82,6 +83,7 @@ void add_facts(Html& page, const Snapshot& s) {
                                  : "enforce: idle sessions are ended");
   add_fact(page, "Sessions", fmt::format("{}, {} with a limit", s.sessions.size(), limited));
   add_fact(page, "Input seen by", to_string(s.backend));
+  if (!s.only_host_pids.empty()) add_fact(page, "Scope", scope_text(s.only_host_pids));
   add_fact(page, "Policy",
            fmt::format(
                "{} ago{}",

@@ -13,6 +13,7 @@ using Json = nlohmann::ordered_json;
 void add_daemon(Json& out, const Snapshot& snapshot) {
   out["backend"] = to_string(snapshot.backend);
   out["mode"] = to_string(snapshot.mode);
+  out["only_host_pids"] = snapshot.only_host_pids;
   Json degraded = Json::object();
   for (const auto& [reason, sentence] : snapshot.degraded) {
     degraded[printable(reason)] = text_or_null(sentence, kSentenceLimit);

@@ -194,11 +194,13 @@ std::string bar_of(const SessionLine& session, int width, Charset charset) {
 
 std::string summary_of(const SessionsView& view) {
   const std::size_t n = view.sessions.size();
-  return fmt::format("{}; mode {}{}; input seen by {}",
+  const std::string scope = scope_text(view.only_host_pids);
+  return fmt::format("{}; mode {}{}; input seen by {}{}{}",
                      n == 0   ? "no sessions"
                      : n == 1 ? "1 session"
                               : fmt::format("{} sessions", n),
-                     view.mode, view.mode == "audit" ? " (nothing is ended)" : "", view.backend);
+                     view.mode, view.mode == "audit" ? " (nothing is ended)" : "", view.backend,
+                     scope.empty() ? "" : "; ", scope);
 }
 
 std::string sessions_table(const Snapshot& snapshot, int width, Charset charset) {

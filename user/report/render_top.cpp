@@ -231,6 +231,8 @@ void add_head(Writer& out, const TopInput& input, const TopState& state, const T
                       view.mode == "audit" ? " (nothing is ended)" : "", view.backend),
           time_of_day(view.time), Paint::title);
   out.add(counts(view.sessions), order_name(state), Paint::plain);
+  const std::string scope = scope_text(view.only_host_pids);
+  if (!scope.empty()) out.add(scope, Paint::plain);
   // On a screen the table must keep most of the lines.
   const auto all = view.degraded.size();
   const auto most = frame.height > 0 ? static_cast<std::size_t>(frame.height / 8) + 1 : all;

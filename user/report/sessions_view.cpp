@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "report/sessions_view.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -60,10 +62,16 @@ SessionLine line_of(const Json& row) {
 
 }  // namespace
 
+std::string scope_text(const std::vector<pid_t>& only_host_pids) {
+  if (only_host_pids.empty()) return "";
+  return fmt::format("only logins through pid {}", fmt::join(only_host_pids, ", "));
+}
+
 SessionsView view_of(const Snapshot& snapshot) {
   SessionsView view{.time = rfc3339(snapshot.wall),
                     .mode = std::string(to_string(snapshot.mode)),
                     .backend = std::string(to_string(snapshot.backend)),
+                    .only_host_pids = snapshot.only_host_pids,
                     .sessions = {},
                     .degraded = {}};
   view.sessions.reserve(snapshot.sessions.size());
@@ -92,6 +100,7 @@ Result<SessionsView> parse_view(std::string_view json) {
     SessionsView view{.time = text_of(all, "time"),
                       .mode = text_of(all, "mode"),
                       .backend = text_of(all, "backend"),
+                      .only_host_pids = all.value("only_host_pids", std::vector<pid_t>()),
                       .sessions = {},
                       .degraded = {}};
     const Json& sessions = all.at("sessions");

@@ -33,11 +33,15 @@ struct SessionsView {
   std::string time;  // of the data, RFC 3339
   std::string mode;
   std::string backend;
+  std::vector<pid_t> only_host_pids;  // empty: all sessions are looked at
   std::vector<SessionLine> sessions;
   std::vector<std::string> degraded;  // sentences
 
   friend bool operator==(const SessionsView&, const SessionsView&) = default;
 };
+
+// "only logins through pid 4242"; empty where there is no such scope.
+std::string scope_text(const std::vector<pid_t>& only_host_pids);
 
 SessionsView view_of(const Snapshot& snapshot);
 // Of sessions_json(). An error if it is anything else.

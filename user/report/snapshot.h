@@ -62,6 +62,7 @@ struct Snapshot {
   StatusPage page = StatusPage::loopback;
   std::string token_file;  // empty: there is no token
   int max_terminations_per_minute = 0;
+  std::vector<pid_t> only_host_pids;  // run --only-host-pid; empty: all sessions are looked at
   std::vector<SessionRow> sessions;
   std::map<std::string, std::string> degraded;  // reason -> one sentence
   std::uint64_t inputs = 0;                     // totals over live and ended sessions

@@ -45,16 +45,17 @@ TEST(SessionsJson, HasTheDesignedForm) {
   s.sessions.back().idle += 1234567ns;
   *s.sessions.back().left -= 1234567ns;
   s.degraded["pins"] = "bpffs is not mounted";
-  EXPECT_EQ(sessions_json(s),
-            R"({"sessions":[{"id":")" + s.sessions.back().session.id.text() +
-                R"(","kind":"ssh","user":"alice","uid":1000,"tty":"pts/3","container":null,)"
-                R"("leader_pid":4242,"host_pid":4200,"remote_addr":"10.0.0.7","remote_port":50022,)"
-                R"("logind_session":"c7","logind_class":"user","logind_seat":null,)"
-                R"("started":"2026-11-22T11:00:00.000Z","last_input":"2026-11-22T11:51:48.000Z",)"
-                R"("idle_seconds":492.001,"limit_seconds":600,"decided_by":"sshd_config",)"
-                R"("state":"active","foreground":"vim","left_seconds":107.999,)"
-                R"("source":"/etc/ssh/sshd_config:12"}],"backend":"fentry","mode":"audit",)"
-                R"("degraded":{"pins":"bpffs is not mounted"},"time":"2026-11-22T12:00:00.000Z"})");
+  EXPECT_EQ(
+      sessions_json(s),
+      R"({"sessions":[{"id":")" + s.sessions.back().session.id.text() +
+          R"(","kind":"ssh","user":"alice","uid":1000,"tty":"pts/3","container":null,)"
+          R"("leader_pid":4242,"host_pid":4200,"remote_addr":"10.0.0.7","remote_port":50022,)"
+          R"("logind_session":"c7","logind_class":"user","logind_seat":null,)"
+          R"("started":"2026-11-22T11:00:00.000Z","last_input":"2026-11-22T11:51:48.000Z",)"
+          R"("idle_seconds":492.001,"limit_seconds":600,"decided_by":"sshd_config",)"
+          R"("state":"active","foreground":"vim","left_seconds":107.999,)"
+          R"("source":"/etc/ssh/sshd_config:12"}],"backend":"fentry","mode":"audit","only_host_pids":[],)"
+          R"("degraded":{"pins":"bpffs is not mounted"},"time":"2026-11-22T12:00:00.000Z"})");
 }
 
 TEST(SessionsJson, SaysNullWhereThereIsNothing) {
@@ -72,14 +73,14 @@ TEST(SessionsJson, SaysNullWhereThereIsNothing) {
 
 TEST(SessionsJson, WithoutSessionsIsAnEmptyList) {
   EXPECT_EQ(sessions_json(test::empty_snapshot()),
-            R"({"sessions":[],"backend":"fentry","mode":"audit","degraded":{},)"
+            R"({"sessions":[],"backend":"fentry","mode":"audit","only_host_pids":[],"degraded":{},)"
             R"("time":"2026-11-22T12:00:00.000Z"})");
 }
 
 TEST(StatusJson, SaysWhatTheDaemonIs) {
   EXPECT_EQ(status_json(test::small_snapshot()),
             R"({"version":"0.1.0","time":"2026-11-22T12:00:00.000Z","sessions":3,)"
-            R"("backend":"fentry","mode":"audit","degraded":{}})");
+            R"("backend":"fentry","mode":"audit","only_host_pids":[],"degraded":{}})");
 }
 
 TEST(SessionsTable, AtFullWidth) {
@@ -182,6 +183,15 @@ alice  pts/3 in web  10.0.0.7    1s    10m  9m59s  active  vim      /etc/ssh/ssh
 TEST(SessionsTable, SaysThatThereIsNothing) {
   EXPECT_EQ(sessions_table(test::empty_snapshot(), 80),
             "no sessions; mode audit (nothing is ended); input seen by fentry\n");
+}
+
+TEST(SessionsTable, SaysThatOnlySomeAreLookedAt) {
+  Snapshot s = test::empty_snapshot();
+  s.only_host_pids = {12, 345};
+  EXPECT_EQ(sessions_table(s, 0),
+            "no sessions; mode audit (nothing is ended); input seen by fentry; only logins through "
+            "pid 12, 345\n");
+  EXPECT_THAT(status_json(s), HasSubstr(R"("only_host_pids":[12,345])"));
 }
 
 TEST(SessionsTable, ShowsWhatIsDegraded) {

@@ -56,6 +56,14 @@ std::vector<std::string> users(const TopInput& input, const TopState& state) {
   return names;
 }
 
+TEST(TopPage, SaysThatOnlySomeAreLookedAt) {
+  TopInput input = small_input();
+  TopState state;
+  input.view.only_host_pids = {12};
+  EXPECT_THAT(texts(render_top(input, state, {.width = 80, .height = 10})),
+              testing::Contains("only logins through pid 12"));
+}
+
 TEST(TopPage, At80By10) {
   EXPECT_EQ(shown(small_input(), {}, {.width = 80, .height = 10}), R"(
 idlewarden on bastion: mode audit (nothing is ended); backend fentry   12:00:00Z

@@ -16,6 +16,7 @@ TEST(SessionsView, IsTheSameFromTheSnapshotAndFromItsJson) {
   Snapshot s = test::small_snapshot();
   s.degraded["pins"] = "bpffs is not mounted";
   s.degraded["odd"] = "";
+  s.only_host_pids = {12};
   s.sessions.push_back(test::row_of(s, {.user = "Zoë 你好", .tty = "", .foreground = ""}));
   s.sessions.back().left = 90min;  // max_session
   s.sessions.front().session.container = "web";
