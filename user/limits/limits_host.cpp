@@ -483,6 +483,7 @@ std::vector<LimitSource> HostReadings::sources(const Subject& subject, const Pol
 }
 
 void HostReadings::reload() {
+  problems_.clear();  // what is still wrong is found again
   // The trees of containers that are gone take their readings with them.
   sshd_.erase_if([](const SshdKey& key) { return is_gone(std::get<0>(key)); });
   shells_.erase_if([](const ShellKey& key) { return is_gone(key.first); });

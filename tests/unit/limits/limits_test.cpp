@@ -531,6 +531,12 @@ TEST_F(LimitsTest, AnSshdThatRunsWithoutItsFileIsAProblem) {
   dir_.file(kSshd, "");
   ASSERT_TRUE(limits.reload());
   EXPECT_THAT(limits.take_problems(), IsEmpty());
+  // One that was mended before anybody asked is no problem any more.
+  listener.config_file = "/srv/late_config";
+  limits.learn(listener);
+  dir_.file("srv/late_config", "");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
   // Of a container that has gone.
   listener.root = dir_.path() + "/gone";
   limits.learn(listener);
