@@ -13,6 +13,7 @@ class Budget {
  public:
   static constexpr std::size_t kUnits = 16U << 20;  // for one answer
   static constexpr std::size_t kStep = 64;          // a command, a call of the system
+  static constexpr std::size_t kNode = 40;          // of a command's tree that is kept
   static constexpr std::size_t kMaxEntries = 5000;  // of folders that one pattern may look through
 
   explicit Budget(std::size_t units = kUnits) : left_(units) {}

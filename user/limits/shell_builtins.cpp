@@ -391,7 +391,9 @@ Tri Interpreter::evaluate(const Command& command, std::size_t first, State& stat
     text.erase(0, option + 4);
   }
   if (known) {
-    return run_script(state, parse_script(text, budget().left(), command.line));
+    const std::vector<Piece> pieces = parse_script(text, budget().left(), command.line);
+    pay_nodes(pieces, budget());
+    return run_script(state, pieces);
   }
   if (traps) store(state, kAlarmTrap, {Value::unknown()}, command.line);
   if (mentioned && state.alive) {

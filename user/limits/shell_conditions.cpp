@@ -239,7 +239,7 @@ Tri Interpreter::file_test(char letter, const Value& value) const {
   const bool own = is_users_own(path);
   if (!budget().spend_steps(2) || !findings_.may_ask_of(path)) return Tri::unknown;
   if (findings_.is_closed(path, letter != 'r')) return Tri::no;
-  const auto mode = findings_.root(own).mode(path);
+  const Result<mode_t>& mode = findings_.mode(path, own);
   if (!mode) return if_unseen(mode.error());
   const bool folder = S_ISDIR(*mode);
   if (letter == 'e') return Tri::yes;

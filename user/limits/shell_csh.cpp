@@ -117,9 +117,7 @@ class CshPass {
   using Commands = std::vector<CshCommand>;
 
   bool users_own(const std::string& path) const {
-    const bool system = path.starts_with("/etc/") || path.starts_with("/usr/");
-    return (file_ && file_->users_own && !system) ||
-           (user_.home.size() > 1 && path.starts_with(user_.home + "/"));
+    return findings_.is_users_own(path, file_ && file_->users_own);
   }
 
   // The index of the command that closes the block opened before `from`: its `endif`, `endsw` or

@@ -110,7 +110,7 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
     if (path.kind != Value::Kind::text || !path.text.starts_with('/')) return Tri::unknown;
     if (!findings_.may_ask_of(path.text)) return Tri::unknown;
     if (findings_.is_closed(path.text, first[1] != 'r')) return Tri::no;
-    const auto mode = findings_.root().mode(path.text);
+    const Result<mode_t>& mode = findings_.mode(path.text, false);
     if (!mode) return if_unseen(mode.error());
     const bool folder = S_ISDIR(*mode);
     if (first[1] == 'e' || first[1] == 'r') return Tri::yes;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 
 #include "base/text.h"
 
@@ -63,6 +64,18 @@ void Findings::problem(Error error) {
   if (!known && problems_.size() < kMaxProblems) problems_.push_back(std::move(error));
 }
 
+bool Findings::is_users_own(const std::string& path, bool chosen) const {
+  const std::string plain = std::filesystem::path(path).lexically_normal();
+  const bool system = plain.starts_with("/etc/") || plain.starts_with("/usr/");
+  return (chosen && !system) || (user_.home.size() > 1 && plain.starts_with(user_.home + "/"));
+}
+
+const Result<mode_t>& Findings::mode(const std::string& path, bool users_own) {
+  const auto [place, asked_first] = modes_.try_emplace({path, users_own || following_}, mode_t(0));
+  if (asked_first) place->second = root(users_own).mode(path);
+  return place->second;
+}
+
 bool Findings::may_ask_of(const std::string& path) {
   if (files_.contains(path)) return true;
   if (asked_ == kMaxAsked) return false;
@@ -99,7 +112,9 @@ std::optional<bool> Findings::is_in(gid_t group) {
 bool Findings::is_closed(const std::string& path, bool way_only) {
   if (user_.name.empty() || user_.foreign || !budget_.spend_steps(2)) return false;
   const Rights reader{.uid = user_.uid, .is_in = [this](gid_t group) { return is_in(group); }};
-  return root_.is_closed_to(reader, path, way_only);
+  const auto [place, asked_first] = closed_.try_emplace({path, way_only}, false);
+  if (asked_first) place->second = root_.is_closed_to(reader, path, way_only);
+  return place->second;
 }
 
 std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool users_own,

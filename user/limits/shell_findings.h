@@ -65,6 +65,11 @@ class Findings {
   // Whether the user's shell certainly cannot read (of `way_only`: see) what is there.
   bool is_closed(const std::string& path, bool way_only = false);
   void looked_at(const std::string& path) { files_.insert(path); }
+  // Whether a path belongs to the user, or is one that a file of theirs chose outside of the
+  // system's folders.
+  bool is_users_own(const std::string& path, bool chosen) const;
+  // What is there, asked once.
+  const Result<mode_t>& mode(const std::string& path, bool users_own);
   // Before a condition asks what is at a path. False: that are more paths than can be watched.
   bool may_ask_of(const std::string& path);
   // glob(3) in the root, asked once; nullopt: there is more to look through than can be paid for.
@@ -102,6 +107,8 @@ class Findings {
   std::set<std::string> unread_;
   std::optional<std::string> groups_;  // the tree's /etc/group
   std::map<std::string, std::optional<std::vector<std::string>>> globs_;
+  std::map<std::pair<std::string, bool>, Result<mode_t>> modes_;
+  std::map<std::pair<std::string, bool>, bool> closed_;
   Budget budget_;
 };
 

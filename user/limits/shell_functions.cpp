@@ -260,7 +260,7 @@ bool Interpreter::may_be_called(const std::string& name) {
     const auto script = findings_.read(path, false);
     if (!script || !budget().spend(script->text.size() / 4)) continue;
     if (!has_word(script->text, name)) continue;
-    for (const Piece& piece : script->pieces()) {
+    for (const Piece& piece : script->pieces(budget())) {
       if (!piece.command || hands_on(*piece.command, name)) return true;
     }
   }

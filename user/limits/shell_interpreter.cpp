@@ -79,10 +79,9 @@ void Interpreter::import(State& state, const std::string& name, const std::strin
 }
 
 bool Interpreter::is_users_own(const std::string& path) const {
-  const bool chosen = std::ranges::any_of(
-      frames_, [](const auto& frame) { return frame->file && frame->file->users_own; });
-  const bool system = path.starts_with("/etc/") || path.starts_with("/usr/");
-  return (chosen && !system) || (user_.home.size() > 1 && path.starts_with(user_.home + "/"));
+  return findings_.is_users_own(path, std::ranges::any_of(frames_, [](const auto& frame) {
+                                  return frame->file && frame->file->users_own;
+                                }));
 }
 
 bool Interpreter::read_file(State& state, const std::string& path) {
@@ -99,6 +98,7 @@ bool Interpreter::read_file(State& state, const std::string& path) {
   const auto again = std::ranges::count_if(
       frames_, [&](const auto& frame) { return !frame->is_function && frame->file->path == path; });
   if (again > 1) return false;
+  if (budget().spent()) return false;
   visited_.insert(path);
   const auto script = findings_.read(path, users_own);
   if (!script) {
@@ -108,7 +108,7 @@ bool Interpreter::read_file(State& state, const std::string& path) {
   frames_.push_back(std::make_unique<Frame>());
   frames_.back()->file = script;
   std::vector<Loop*> outside = std::exchange(loops_, {});
-  Tri status = run_script(state, script->pieces());
+  Tri status = run_script(state, script->pieces(budget()));
   loops_ = std::move(outside);
   Frame& frame = *frames_.back();
   if (frame.returned) {

@@ -59,6 +59,11 @@ std::string Lexer::operator_here() const {
   return {};
 }
 
+void Lexer::add_nodes(std::size_t n) {
+  nodes_ += n;
+  if (!budget_.spend(n * Budget::kNode)) failed_ = true;
+}
+
 Token Lexer::next() {
   skip_blanks();
   Token token;
@@ -76,10 +81,12 @@ Token Lexer::next() {
   if (!token.op.empty()) {
     advance(token.op.size());
     token.kind = Token::Kind::op;
+    add_nodes(1);
     return token;
   }
   token.kind = Token::Kind::word;
   token.word = read_word();
+  add_nodes(1 + token.word.parts.size());
   const auto text = token.word.plain(true);
   // A number that touches a redirection is a part of it.
   if ((at() == '<' || at() == '>') && text && !text->empty() && std::ranges::all_of(*text, digit)) {

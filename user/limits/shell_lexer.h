@@ -41,6 +41,8 @@ class Lexer {
   Word quoted_text();
 
   bool failed() const { return failed_; }
+  // Words, their parts and operators so far, each of them kNode of the Budget.
+  std::size_t nodes() const { return nodes_; }
   std::size_t position() const { return position_; }
   int line() const { return line_; }
   void rewind(std::size_t position, int line) { position_ = position, line_ = line; }
@@ -52,6 +54,7 @@ class Lexer {
     std::string delimiter;
     bool strip_tabs;
   };
+  void add_nodes(std::size_t n);
   char at(std::size_t ahead = 0) const;
   void advance(std::size_t n = 1);
   void skip_blanks();
@@ -76,6 +79,7 @@ class Lexer {
   std::size_t position_ = 0;
   int line_ = 1;
   int depth_ = 0;
+  std::size_t nodes_ = 0;
   bool failed_ = false;
   std::vector<HereDocument> here_documents_;
 };

@@ -130,6 +130,7 @@ Word Lexer::read_operand(bool quoted) {
     }
   }
   --depth_;
+  add_nodes(1 + word.parts.size());
   return word;
 }
 

@@ -23,6 +23,7 @@ class Parser {
   std::optional<Command> next();
   bool failed() const { return failed_ || lexer_.failed(); }
   int error_line() const { return start_line_; }
+  std::size_t nodes() const { return lexer_.nodes(); }
   // Goes on with the line after error_line().
   void resume();
 

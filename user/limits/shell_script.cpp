@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "limits/shell_script.h"
 
+#include <algorithm>
+
 #include "base/text.h"
-#include "limits/shell_budget.h"
 #include "limits/shell_parser.h"
 
 namespace idlewarden::shell {
@@ -29,19 +30,22 @@ std::vector<Piece> parse_script(std::string_view text, std::size_t units, int fi
   Parser parser(text, budget, first_line);
   std::vector<Piece> pieces;
   std::size_t left = units;
+  std::size_t known = 0;
   while (true) {
     auto command = parser.next();
-    const std::size_t took = left - std::exchange(left, budget.left());
+    const std::size_t nodes = parser.nodes() - std::exchange(known, parser.nodes());
+    const std::size_t all = left - std::exchange(left, budget.left());
+    const std::size_t took = all - std::min(all, nodes * Budget::kNode);
     const bool ends = budget.spent();
     if (ends || parser.failed()) {
-      pieces.push_back({nullptr, parser.error_line(), took});
+      pieces.push_back({nullptr, parser.error_line(), took, nodes});
       if (ends) return pieces;
       parser.resume();
       continue;
     }
     if (!command) return pieces;
     pieces.push_back(
-        {std::make_shared<const Command>(std::move(*command)), parser.error_line(), took});
+        {std::make_shared<const Command>(std::move(*command)), parser.error_line(), took, nodes});
   }
 }
 
@@ -50,8 +54,15 @@ std::string ScriptFile::line(int number) const {
   return index < lines.size() ? printable(trim(lines[index]).substr(0, kMaxLine)) : std::string();
 }
 
-const std::vector<Piece>& ScriptFile::pieces() const {
-  std::call_once(parsed, [this] { made = parse_script(text, Budget::kUnits); });
+void pay_nodes(const std::vector<Piece>& pieces, Budget& budget) {
+  for (const Piece& piece : pieces) budget.spend(piece.nodes * Budget::kNode);
+}
+
+const std::vector<Piece>& ScriptFile::pieces(Budget& budget) const {
+  std::call_once(parsed, [&] {
+    made = parse_script(text, users_own ? budget.left() : 4 * Budget::kUnits);
+    if (users_own) pay_nodes(made, budget);
+  });
   return made;
 }
 

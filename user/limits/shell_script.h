@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "limits/shell_budget.h"
 #include "limits/shell_syntax.h"
 
 namespace idlewarden::shell {
@@ -22,10 +23,12 @@ namespace idlewarden::shell {
 struct Piece {
   std::shared_ptr<const Command> command;  // null: what starts at `line` is none
   int line = 0;
-  std::size_t units = 0;  // of a Budget that the step took
+  std::size_t units = 0;  // of a Budget that the step took, each time that it is followed
+  std::size_t nodes = 0;  // that are kept of it, Budget::kNode each
 };
 // `units`: what there is to spend. Once that is spent the last piece is none.
 std::vector<Piece> parse_script(std::string_view text, std::size_t units, int first_line = 1);
+void pay_nodes(const std::vector<Piece>& pieces, Budget& budget);
 
 // A file as it was read once, whole. May be used on several threads once it is made.
 struct ScriptFile {
@@ -35,7 +38,9 @@ struct ScriptFile {
   std::vector<std::string_view> lines;          // of text
   std::set<std::string, std::less<>> assigned;  // names that stand before a = anywhere in it
   std::string line(int number) const;           // printable, its first 500 characters
-  const std::vector<Piece>& pieces() const;     // made when they are first asked for
+  // Made when they are first asked for, who then pays for the nodes of a user's own file: it is of
+  // no use to anybody else.
+  const std::vector<Piece>& pieces(Budget& budget) const;
 
   mutable std::once_flag parsed;
   mutable std::vector<Piece> made;

@@ -166,10 +166,12 @@ TEST(ScriptCache, ParsesATextOnce) {
   EXPECT_EQ(cache.file("/", "/etc/profile", "TMOUT=5\nif x; then\n"), file);
   EXPECT_NE(cache.file("/", "/etc/profile", "TMOUT=6\n"), file);
   EXPECT_NE(cache.file("/image", "/etc/profile", "TMOUT=5\nif x; then\n"), file);
-  ASSERT_EQ(file->pieces().size(), 2U);
-  EXPECT_NE(file->pieces()[0].command, nullptr);
-  EXPECT_EQ(file->pieces()[1].command, nullptr);  // there is no end to it
-  EXPECT_EQ(file->pieces()[1].line, 2);
+  shell::Budget budget;
+  const auto& pieces = file->pieces(budget);
+  ASSERT_EQ(pieces.size(), 2U);
+  EXPECT_NE(pieces[0].command, nullptr);
+  EXPECT_EQ(pieces[1].command, nullptr);  // there is no end to it
+  EXPECT_EQ(pieces[1].line, 2);
 }
 
 TEST(ParseScript, EndsWhereTheBudgetDoes) {

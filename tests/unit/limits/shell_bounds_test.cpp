@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <ostream>
 #include <string>
 
@@ -48,7 +49,7 @@ long peak_megabytes() {
   return usage.ru_maxrss / 1024;
 }
 
-class ShellBounds : public ::testing::TestWithParam<Hostile> {
+class ShellBoundsOfMany : public ::testing::Test {
  protected:
   ShellTimeouts read(const std::string& shell) const {
     const double start = cpu_seconds();
@@ -62,6 +63,7 @@ class ShellBounds : public ::testing::TestWithParam<Hostile> {
 
   test::TempDir tree_;
 };
+class ShellBounds : public ShellBoundsOfMany, public ::testing::WithParamInterface<Hostile> {};
 
 TEST_P(ShellBounds, EndsSoonAndLoosensNothing) {
   for (const char* file : {"/etc/profile", "/etc/zshenv"}) tree_.file(file, "TMOUT=600\n");
@@ -104,6 +106,32 @@ std::string counted(const std::string& text, int times) {
     for (char c : text) all += c == '#' ? std::to_string(i) : std::string(1, c);
   }
   return all;
+}
+
+// What is kept of many files is paid for once for all of them.
+TEST_F(ShellBoundsOfMany, FilesFullOfCommandsTakeLittleMemory) {
+  std::string names;
+  for (int i = 0; i < 60; ++i) {
+    const std::string name = "/home/u/f" + std::to_string(i);
+    tree_.file(name, "f" + std::to_string(i) + "() { " + repeated("a;", 129'000) + "}\n");
+    names += ". " + name + "\n";
+  }
+  tree_.file("/etc/profile", "TMOUT=600\n");
+  tree_.file("/home/u/.profile", names);
+  EXPECT_FALSE(read("/bin/bash").problems.empty());
+}
+
+TEST_F(ShellBoundsOfMany, LongChainsOfLinksAreNotFollowed) {
+  std::string up;
+  for (int i = 0; i < 800; ++i) up += "a/../";
+  for (int i = 0; i < 39; ++i) {
+    const std::string target = i == 38 ? std::string("a") : up + "l" + std::to_string(i + 1);
+    std::filesystem::create_directories(tree_.path() + "/home/u/a");
+    ASSERT_EQ(::symlink(target.c_str(), (tree_.path() + "/home/u/l" + std::to_string(i)).c_str()),
+              0);
+  }
+  tree_.file("/home/u/.profile", counted("[ -e ~/l0 ]; [ -e ~/l0/x# ]\n", 8000));
+  read("/bin/bash");
 }
 
 const std::string kLong = repeated("x", 4000);

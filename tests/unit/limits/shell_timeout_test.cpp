@@ -509,6 +509,12 @@ TEST_F(ShellTimeout, UsersSourceOfSomebodyElsesFileIsOneOfTheirOwn) {
   EXPECT_THAT(read().in_force, IsEmpty());
 }
 
+TEST_F(ShellTimeout, UsersFileByAnotherNameIsTheirs) {
+  file("/etc/profile", "TMOUT=600\n. /etc/../home/u/x\n");
+  file("/home/u/x", "TMOUT=0\n");
+  EXPECT_EQ(decided(), 600);
+}
+
 TEST_F(ShellTimeout, ListsWhatItLookedAt) {
   debian();
   const ShellTimeouts timeouts = read();
