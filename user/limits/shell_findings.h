@@ -74,6 +74,13 @@ class Findings {
   bool may_ask_of(const std::string& path);
   // glob(3) in the root, asked once; nullopt: there is more to look through than can be paid for.
   std::optional<std::vector<std::string>> glob(const std::string& pattern);
+  // Which of the two files is read last is up to the login's locale.
+  void doubt_order(const std::string& a, const std::string& b) { orders_[a] = b, orders_[b] = a; }
+  // "": of no other one.
+  std::string order_doubted_with(const std::string& path) const {
+    const auto found = orders_.find(path);
+    return found == orders_.end() ? std::string() : found->second;
+  }
   void problem(Error error);
 
   // From here on what is read is what the user's own files led to, and so with no more rights than
@@ -109,6 +116,7 @@ class Findings {
   std::map<std::string, std::optional<std::vector<std::string>>> globs_;
   std::map<std::pair<std::string, bool>, Result<mode_t>> modes_;
   std::map<std::pair<std::string, bool>, bool> closed_;
+  std::map<std::string, std::string> orders_;
   Budget budget_;
 };
 

@@ -142,8 +142,10 @@ class Interpreter {
   Tri run_each(const Command& command, State& state);
   Tri run_loop(const Command& command, State& state);
   Tri run_repeatedly(const Command& command, State& state);
+  void run_words(const Command& command, const std::vector<std::string>& words, State& state);
   void run_body(const Command& body, State& state);
   void leave_loops(bool breaks, const std::string& count, State& state);
+  bool is_order_in_doubt(const std::vector<std::string>& paths);
   std::optional<std::vector<std::string>> each_words(const Command& command, State& state);
   std::optional<std::vector<std::string>> each_word(const Word& word, State& state);
   std::optional<std::vector<std::string>> separate_words(const std::string& text,
@@ -205,6 +207,7 @@ class Interpreter {
   std::optional<State> exited_;
   std::vector<int> undecided_;
   Tri file_status_ = Tri::unknown;  // of the last command of the file that was read last
+  bool sorted_by_locale_ = false;   // the words that a loop got last: a pattern's files
   int doubts_ = 0;
   int depth_ = 0;
   std::size_t visits_ = 0;

@@ -21,6 +21,24 @@ std::optional<std::vector<std::string>> one_word(const std::string& text) {
   return std::vector{text};
 }
 
+// As glibc's locales but C and POSIX sort the names of files: by letters, large and small alike,
+// and digits; what is alike for them comes the other way round than in C, as it may.
+std::vector<std::string> sorted_as_elsewhere(const std::vector<std::string>& paths) {
+  std::vector<std::pair<std::string, std::string_view>> keyed;
+  for (const std::string& path : paths) {
+    std::string& letters = keyed.emplace_back("", path).first;
+    for (unsigned char c : std::string_view(path).substr(path.rfind('/') + 1)) {
+      if (std::isalnum(c) != 0 || c > 127) letters += static_cast<char>(std::tolower(c));
+    }
+  }
+  std::ranges::sort(keyed, [](const auto& a, const auto& b) {
+    return a.first == b.first ? b.second < a.second : a.first < b.first;
+  });
+  std::vector<std::string> sorted;
+  for (const auto& [letters, path] : keyed) sorted.emplace_back(path);
+  return sorted;
+}
+
 }  // namespace
 
 // One round of a loop's body.
@@ -42,16 +60,52 @@ void Interpreter::leave_loops(bool breaks, const std::string& count, State& stat
 Tri Interpreter::run_each(const Command& command, State& state) {
   const auto words = command.open_ended ? std::nullopt : each_words(command, state);
   if (!words) return run_repeatedly(command, state);
+  std::vector<std::string> otherwise;
+  if (sorted_by_locale_ && std::ranges::is_sorted(*words) &&
+      budget().spend_steps(2 * words->size())) {
+    otherwise = sorted_as_elsewhere(*words);
+  }
+  if (otherwise.empty() || otherwise == *words || !state.alive) {
+    run_words(command, *words, state);
+    return Tri::unknown;
+  }
+  auto other = fork(state, budget());
+  run_words(command, *words, state);
+  if (!other || !is_order_in_doubt(otherwise)) return Tri::unknown;
+  const Doubt doubt(doubts_);
+  run_words(command, otherwise, *other);
+  state.join(*other);
+  return Tri::unknown;
+}
+
+void Interpreter::run_words(const Command& command, const std::vector<std::string>& words,
+                            State& state) {
   Loop loop;
   loops_.push_back(&loop);
-  for (const std::string& word : *words) {
+  for (const std::string& word : words) {
     store(state, command.name, {Value::of(word)}, command.line);
     run_body(command.children.front(), state);
     if (budget().spent()) break;
   }
   loops_.pop_back();
   if (loop.broken) state.join(*loop.broken);
-  return Tri::unknown;
+}
+
+// Whether two of these files have to do with the variable, and come the other way round in C.
+bool Interpreter::is_order_in_doubt(const std::vector<std::string>& paths) {
+  std::vector<std::string> about;
+  for (const std::string& path : paths) {
+    if (!visited_.contains(path)) continue;
+    const auto file = findings_.read(path, is_users_own(path));
+    if (file && file->text.contains(kWatched)) about.push_back(path);
+  }
+  bool doubt = false;
+  for (std::size_t i = 1; i < about.size(); ++i) {
+    if (about[i - 1] < about[i]) continue;
+    findings_.doubt_order(about[i - 1], about[i]);
+    doubt = true;
+  }
+  return doubt;
 }
 
 Tri Interpreter::run_loop(const Command& command, State& state) {
@@ -92,6 +146,7 @@ Tri Interpreter::run_repeatedly(const Command& command, State& state) {
 std::optional<std::vector<std::string>> Interpreter::each_words(const Command& command,
                                                                 State& state) {
   std::vector<std::string> all;
+  sorted_by_locale_ = false;
   for (const Word& word : command.words) {
     if (is_all_arguments(word) && word.parts.back().quoted) {
       const auto given = current_arguments(state);
@@ -127,6 +182,7 @@ std::optional<std::vector<std::string>> Interpreter::each_word(const Word& word,
   if (pattern.starts_with('/') && pattern.contains('*')) {
     if (is_users_own(pattern) && !users_files_) return std::nullopt;
     findings_.looked_at(pattern.substr(0, pattern.rfind('/')));
+    sorted_by_locale_ = dialect_ != Dialect::mksh && dialect_ != Dialect::posix;
     return findings_.glob(pattern);
   }
   Values texts = expand(word, state);

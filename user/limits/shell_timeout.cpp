@@ -207,6 +207,10 @@ class Reading {
     if (!systems_.holds(index) && unseen_.holds(index)) {
       return text + "; no file that a login reads is seen to lead here";
     }
+    const std::string& file = findings_.all()[static_cast<std::size_t>(index)].source.where.file;
+    if (const std::string other = findings_.order_doubted_with(file); !other.empty()) {
+      return text + "; whether this or " + other + " is read last is up to the login's locale";
+    }
     return text + "; whether it holds is only known at the login";
   }
 

@@ -111,6 +111,14 @@ inline constexpr OracleCase kOracleLoginCases[] = {
      "@PROFILE\nf() { while [ $# -gt 1 ]; do shift; done; TMOUT=$1; }; f 5 6 600\n"},
     {"bash zsh ksh93", kNotLooser, "@PROFILE\nf() { . /etc/a 600; }; f 5\n@/etc/a\nTMOUT=$1\n"},
     {"sh", kDecided, "@PROFILE\nf() { . /etc/a; }; f 600\n@/etc/a\nTMOUT=$1\n"},
+    // In which order.
+    {"bash ksh93", kNotLooser,
+     "%debian@/etc/profile.d/tmout.sh\nTMOUT=900\n@/etc/profile.d/tmout_local.sh\nTMOUT=300\n"},
+    {"bash", kNotLooser,
+     "@PROFILE\nLC_ALL=en_US.UTF-8\nfor f in /etc/p/*; do . $f; "
+     "done\n@/etc/p/t.sh\nTMOUT=300\n@/etc/p/t_local.sh\nTMOUT=900\n"},
+    {"mksh", kDecided,
+     "%debian@/etc/profile.d/tmout.sh\nTMOUT=900\n@/etc/profile.d/tmout_local.sh\nTMOUT=300\n"},
 };
 
 }  // namespace idlewarden::test

@@ -158,6 +158,32 @@ TEST_F(ShellTimeout, NamesWhatOverruled) {
   EXPECT_EQ(timeouts.overruled[1].reason, "read-only since /etc/profile.d/b.sh:1");
 }
 
+TEST_F(ShellTimeout, OrderThatIsTheLocalesIsDoubtful) {
+  debian();
+  file("/etc/profile.d/tmout.sh", "TMOUT=900\n");
+  file("/etc/profile.d/tmout_local.sh", "TMOUT=300\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(2));
+  for (const auto& source : timeouts.in_force) {
+    EXPECT_TRUE(source.conditional);
+    EXPECT_THAT(source.reason, HasSubstr("is read last is up to the login's locale"));
+  }
+  EXPECT_EQ(decided("/bin/mksh"), 300) << "it knows no locale";
+  file("/etc/profile.d/tmout_local.sh", "A=1\n");
+  file("/etc/profile.d/tmout2.sh", "TMOUT=300\n");
+  EXPECT_EQ(decided(), -2) << "punctuation counts in C only";
+  file("/etc/profile.d/tmout2.sh", "");
+  EXPECT_EQ(decided(), 900);
+  file("/etc/profile.d/Z.sh", "TMOUT=600\n");
+  EXPECT_EQ(decided(), -2) << "capitals come first in C only";
+  file("/etc/profile.d/Z.sh", "[ -n \"$TMOUT\" ] || A=2\n");
+  EXPECT_EQ(decided(), 900) << "both orders lead to the same";
+  file("/etc/profile.d/Z.sh", "");
+  file("/etc/profile.d/tmout-local.sh", "TMOUT=300\n");
+  file("/etc/profile.d/10-tmout.sh", "TMOUT=200\n");
+  EXPECT_EQ(decided(), 900) << "the same order everywhere";
+}
+
 TEST_F(ShellTimeout, ConditionLeftOpenKeepsBothWays) {
   profile("TMOUT=600\nif grep -q x /etc/y; then TMOUT=300; fi\n");
   const ShellTimeouts timeouts = read();
