@@ -9,6 +9,7 @@
 #include <chrono>
 #include <functional>
 #include <future>
+#include <map>
 #include <memory>
 #include <optional>
 #include <system_error>
@@ -56,6 +57,44 @@ class Patience {
  private:
   int most_;
   std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
+};
+
+// Patience with many who may hang one by one. Who did not answer in time is not asked again before
+// the answer has come, nor for `rest`, so that nobody who is slow on purpose takes much of the time
+// or more than one of the threads. Not thread-safe.
+template <class Who, class T>
+class PatienceWithEach {
+ public:
+  using Milliseconds = std::chrono::milliseconds;
+  explicit PatienceWithEach(int most_at_a_time, Milliseconds time = Milliseconds(250),
+                            Milliseconds rest = std::chrono::seconds(10))
+      : patience_(most_at_a_time), time_(time), rest_(rest) {}
+
+  // As Patience::ask().
+  std::optional<T> ask(const Who& who, std::function<T()> call) {
+    const auto now = std::chrono::steady_clock::now();
+    std::erase_if(late_, [&](const auto& item) {
+      const Late& late = item.second;
+      return late.rests_until <= now &&
+             late.answer.wait_for(Milliseconds(0)) == std::future_status::ready;
+    });
+    if (late_.contains(who)) return std::nullopt;
+    std::future<T> answer = patience_.ask(std::move(call));
+    if (!answer.valid()) return std::nullopt;
+    if (answer.wait_for(time_) == std::future_status::ready) return answer.get();
+    late_.emplace(who, Late{std::move(answer), now + rest_});
+    return std::nullopt;
+  }
+
+ private:
+  struct Late {
+    std::future<T> answer;
+    std::chrono::steady_clock::time_point rests_until;
+  };
+  Patience patience_;
+  Milliseconds time_;
+  Milliseconds rest_;
+  std::map<Who, Late> late_;
 };
 
 }  // namespace idlewarden

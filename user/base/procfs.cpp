@@ -12,8 +12,10 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <system_error>
 
+#include "base/patience.h"
 #include "base/shortage.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
@@ -49,6 +51,14 @@ Result<std::string> slurp(const std::string& path) {
     content.append(buffer, static_cast<std::size_t>(n));
   }
   return content;
+}
+
+Result<std::vector<std::string>> arguments_in(const std::string& file) {
+  auto text = slurp(file);
+  if (!text) return std::unexpected(text.error());
+  while (!text->empty() && text->back() == '\0') text->pop_back();
+  if (text->empty()) return std::vector<std::string>{};
+  return split(*text, '\0');
 }
 
 std::uint64_t ns_per_tick() {
@@ -158,12 +168,38 @@ Result<std::string> Procfs::executable(pid_t pid) const {
   return exe;
 }
 
+struct Procfs::Users {
+  struct Answer {
+    Result<std::vector<std::string>> command_line;
+    int shortage = 0;
+  };
+  std::mutex mutex;
+  PatienceWithEach<uid_t, Answer> patience{8};
+};
+
+Procfs::Procfs(std::string directory)
+    : directory_(std::move(directory)), users_(std::make_shared<Users>()) {}
+
 Result<std::vector<std::string>> Procfs::command_line(pid_t pid) const {
-  auto text = slurp(path(pid, "cmdline"));
-  if (!text) return std::unexpected(text.error());
-  while (!text->empty() && text->back() == '\0') text->pop_back();
-  if (text->empty()) return std::vector<std::string>{};
-  return split(*text, '\0');
+  const auto uid = real_uid(pid);
+  if (!uid) return std::unexpected(uid.error());
+  if (*uid == 0) return trusted_command_line(pid);
+  const std::lock_guard lock(users_->mutex);
+  auto answer = users_->patience.ask(*uid, [file = path(pid, "cmdline")] {
+    ShortageWatch shortage;
+    Users::Answer read{arguments_in(file)};
+    read.shortage = shortage.take();
+    return read;
+  });
+  if (!answer) {
+    return fail_errno(fmt::format("the memory of process {} does not answer", pid), ETIMEDOUT);
+  }
+  note_shortage(answer->shortage);
+  return std::move(answer->command_line);
+}
+
+Result<std::vector<std::string>> Procfs::trusted_command_line(pid_t pid) const {
+  return arguments_in(path(pid, "cmdline"));
 }
 
 Result<uid_t> Procfs::real_uid(pid_t pid) const {

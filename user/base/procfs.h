@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -40,7 +41,7 @@ struct ProcIo {
 
 class Procfs {
  public:
-  explicit Procfs(std::string directory = "/proc") : directory_(std::move(directory)) {}
+  explicit Procfs(std::string directory = "/proc");
 
   const std::string& directory() const noexcept { return directory_; }
   std::string path(pid_t pid, const std::string& entry) const;
@@ -58,8 +59,14 @@ class Procfs {
   Result<std::string> comm(pid_t pid) const;
   // The path of the executable, without the " (deleted)" that an upgrade leaves behind.
   Result<std::string> executable(pid_t pid) const;
-  // argv; one element with blanks in it where the process rewrote its title (setproctitle).
+  // argv; one element with blanks in it where the process rewrote its title (setproctitle). It lies
+  // in the memory of the process, and who looks there waits for ever while the process hangs on a
+  // page of its own (of a file on a server that has gone, or of a file system that its user
+  // serves). So the second is for what only root has a say in. The first leaves it to a thread,
+  // unless the real uid is root's, and waits 250 ms. ETIMEDOUT: no answer; for the next processes
+  // of the same user at once, until it has come and for 10 s at least.
   Result<std::vector<std::string>> command_line(pid_t pid) const;
+  Result<std::vector<std::string>> trusted_command_line(pid_t pid) const;
   Result<uid_t> real_uid(pid_t pid) const;
   // Whether the process ignores the signal (SigIgn).
   Result<bool> ignores(pid_t pid, int signal) const;
@@ -79,7 +86,10 @@ class Procfs {
   Result<std::optional<std::uint32_t>> pts_of_master(pid_t pid, int fd) const;
 
  private:
+  struct Users;
+
   std::string directory_;
+  std::shared_ptr<Users> users_;  // all copies wait for the same
 };
 
 // Start time in clock ticks as /proc shows a task's start_boottime.

@@ -98,6 +98,21 @@ SshdTitle parse_sshd_command_line(const std::vector<std::string>& command_line,
   return SshdTitle::listener;
 }
 
+Result<std::vector<std::string>> sshd_command_line(const Procfs& procfs,
+                                                   const std::vector<HostProgram>& programs,
+                                                   pid_t pid) {
+  const auto is_roots_sshd = [&](pid_t parent) {
+    const auto executable = procfs.executable(parent);
+    const HostProgram* program = executable ? find_program(programs, *executable) : nullptr;
+    if (program == nullptr || program->kind != Kind::ssh) return false;
+    const auto uid = procfs.real_uid(parent);
+    return uid && *uid == 0;
+  };
+  const auto stat = procfs.stat(pid);
+  return stat && is_roots_sshd(stat->parent) ? procfs.trusted_command_line(pid)
+                                             : procfs.command_line(pid);
+}
+
 AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
                              const HostProcess& host) {
   AcceptingSshd result;
@@ -107,7 +122,7 @@ AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram
     const HostProgram* program = find_program(programs, process.executable);
     if (program == nullptr || program->kind != Kind::ssh) break;
     top = process;
-    const auto command_line = procfs.command_line(process.pid);
+    const auto command_line = sshd_command_line(procfs, programs, process.pid);
     if (!command_line) continue;
     const SshdTitle title = parse_sshd_command_line(*command_line, arguments);
     if (title == SshdTitle::other) continue;

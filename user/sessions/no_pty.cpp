@@ -27,8 +27,8 @@ enum class Title {
   private_part,  // another in brackets: "[accepted]", "[net]", "[pam]"
   user,          // "sshd: alice", "sshd: alice@notty", "sshd: alice@pts/0,pts/1"
 };
-Result<Title> title_of(const Procfs& procfs, pid_t pid) {
-  const auto command_line = procfs.command_line(pid);
+Result<Title> title_of(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid) {
+  const auto command_line = sshd_command_line(procfs, programs, pid);
   if (!command_line) return std::unexpected(command_line.error());
   if (command_line->empty()) return Title::unset;
   SshdArguments ignored;
@@ -49,7 +49,7 @@ Result<pid_t> user_side(const Procfs& procfs, const std::vector<HostProgram>& pr
   if (!children) return std::unexpected(children.error());
   for (const pid_t child : *children) {
     if (!is_sshd(procfs, programs, child)) continue;
-    const auto title = title_of(procfs, child);
+    const auto title = title_of(procfs, programs, child);
     if (title && *title == Title::user) return child;
   }
   return 0;
@@ -80,12 +80,12 @@ Result<NoPtyPart> no_pty_part(const Procfs& procfs, const std::vector<HostProgra
   using What = NoPtyPart::What;
   const bool own = is_sshd(procfs, programs, leader.pid);
   if (is_sshd(procfs, programs, leader.parent)) {
-    const auto above = title_of(procfs, leader.parent);
+    const auto above = title_of(procfs, programs, leader.parent);
     if (!above) return std::unexpected(above.error());
     if (*above == Title::user) return NoPtyPart{What::channel, leader.parent, own};
   }
   if (!own) return NoPtyPart{};
-  const auto title = title_of(procfs, leader.pid);
+  const auto title = title_of(procfs, programs, leader.pid);
   if (!title) return std::unexpected(title.error());
   switch (*title) {
     case Title::listener: return NoPtyPart{What::listener};
@@ -114,12 +114,12 @@ std::string command_name(const Procfs& procfs, pid_t leader) {
 
 Channel channel_of(const Procfs& procfs, pid_t leader) {
   const auto name = procfs.comm(leader);
-  const auto command_line = procfs.command_line(leader);
-  if (!name || !command_line || command_line->empty()) return Channel::unknown;
-  if (name->starts_with("sshd")) {
+  if (name && *name == kSftpServer) return Channel::sftp;
+  if (name && name->starts_with("sshd")) {
     return is_internal_sftp(procfs, leader) ? Channel::sftp : Channel::unknown;
   }
-  if (*name == kSftpServer) return Channel::sftp;
+  const auto command_line = procfs.command_line(leader);
+  if (!name || !command_line || command_line->empty()) return Channel::unknown;
   if (command_line->front().starts_with('-')) return Channel::shell;
   if (command_line->size() < 3 || (*command_line)[1] != "-c") return Channel::command;
   const std::string program = split(trim((*command_line)[2]), ' ').front();

@@ -295,11 +295,12 @@ const std::vector<Resolver::Listener>& Resolver::listeners(BootTime now) {
     const auto executable = procfs_.executable(pid);
     const HostProgram* program = executable ? find_program(scope_.hosts, *executable) : nullptr;
     if (program == nullptr || program->kind != Kind::ssh) continue;
-    const auto command_line = procfs_.command_line(pid);
     const auto uid = procfs_.real_uid(pid);
+    if (!uid || *uid != 0) continue;
+    const auto command_line = procfs_.trusted_command_line(pid);
     const auto network = procfs_.link(pid, "ns/net");
     SshdArguments ignored;
-    if (!command_line || !uid || *uid != 0 || !network) continue;
+    if (!command_line || !network) continue;
     if (parse_sshd_command_line(*command_line, ignored) == SshdTitle::other) continue;
     listeners_.push_back({{pid, *executable}, *network, listened_at(procfs_, pid)});
   }

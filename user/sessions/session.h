@@ -91,6 +91,7 @@ struct Session {
   std::string foreground;  // comm of the tty's foreground process group leader, raw; without a tty
                            // that of the command, empty where there is none
   Channel channel = Channel::unknown;  // of kind ssh_nopty
+  std::string channel_name;            // the leader's comm when `channel` was found out
   bool has_tty() const noexcept { return id.tty != 0; }
 };
 

@@ -67,10 +67,14 @@ struct Entry {
   std::optional<BootTime> bare_since{};
 };
 
-// It stays what it was at first, but what looks like a command may be on its way to sftp.
+// It stays what it was at first, but what looks like a command may be on its way to sftp, by way of
+// another program.
 void read_channel(const Procfs& procfs, Session& session) {
   if (session.channel != Channel::unknown && session.channel != Channel::command) return;
+  auto name = procfs.comm(session.id.leader);
+  if (!name || (session.channel == Channel::command && *name == session.channel_name)) return;
   const Channel now = channel_of(procfs, session.id.leader);
+  if (now != Channel::unknown) session.channel_name = std::move(*name);
   if (session.channel == Channel::unknown || now == Channel::sftp) session.channel = now;
 }
 

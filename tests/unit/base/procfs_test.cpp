@@ -9,11 +9,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 
 #include "base/unique_fd.h"
+#include "support/hung_process.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -105,6 +107,7 @@ TEST_F(Made, ExecutableOfAProcessWhoseFirstThreadHasExited) {
 }
 
 TEST_F(Made, CommandLine) {
+  file("status", "Name:\tsome\nUid:\t1000\t1000\t1000\t1000\n");
   file("cmdline", std::string("a\0b c\0\0d\0\0\0", 11));
   EXPECT_THAT(*proc.command_line(7), ElementsAre("a", "b c", "", "d"));
   file("cmdline", "");
@@ -196,6 +199,39 @@ TEST(Real, IgnoredSignals) {
   EXPECT_TRUE(*proc.ignores(::getpid(), SIGUSR2));
   EXPECT_FALSE(*proc.ignores(::getpid(), SIGUSR1));
   ::signal(SIGUSR2, SIG_DFL);
+}
+
+// A process that waits for a page of its own memory, as on a file whose server has gone: nobody
+// waits with it, and only its own user's processes are not looked at meanwhile.
+TEST(Real, ACommandLineInMemoryThatDoesNotAnswer) {
+  constexpr uid_t kAlice = 54'321;
+  constexpr uid_t kBob = 54'322;
+  const Procfs proc;
+  const pid_t bobs = ::fork();
+  if (bobs == 0) {
+    if (::setresuid(kBob, kBob, kBob) != 0) ::_exit(1);
+    while (true) ::pause();
+  }
+  while (proc.real_uid(bobs).value_or(kBob) != kBob) ::usleep(1000);
+  // After him, who would keep the file system from going.
+  const test::HungProcess hung(kAlice);
+  if (!hung.why_not().empty()) {
+    ::kill(bobs, SIGKILL);
+    ::waitpid(bobs, nullptr, 0);
+    GTEST_SKIP() << hung.why_not();
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 40; ++i) {
+    const auto answer = Procfs(proc).command_line(hung.pid());
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, ETIMEDOUT) << answer.error().text();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  const auto others = proc.command_line(bobs);
+  ::kill(bobs, SIGKILL);
+  ::waitpid(bobs, nullptr, 0);
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_EQ(*others, *proc.command_line(::getpid()));
 }
 
 TEST(Real, Descriptors) {

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "made_proc.h"
+#include "support/hung_process.h"
 
 namespace idlewarden {
 namespace {
@@ -319,6 +320,22 @@ TEST_F(NoPtyTest, AConnectionIsOneSessionWhoeverClaimsIt) {
   EXPECT_THAT(table.update({leader(kHost, kMonitor)}, second(59)).started, SizeIs(1));
   EXPECT_THAT(table.update({}, second(61)).ended, SizeIs(1));
   EXPECT_THAT(table.sessions(), IsEmpty());
+}
+
+// Which channel it is stays unknown until it answers; the session is one, and nobody waits.
+TEST_F(NoPtyTest, ACommandWhoseMemoryDoesNotAnswer) {
+  const test::HungProcess hung(54'321);
+  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
+  const std::string its = "/proc/" + std::to_string(hung.pid()) + "/cmdline";
+  proc.link(kCommand, "cmdline", its);
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_THAT(table.update({monitor(), channel()}, second(50)).started, SizeIs(1));
+  EXPECT_EQ(table.sessions().begin()->second.channel, Channel::unknown);
+  for (int t = 51; t < 60; ++t) table.update({monitor(), channel()}, second(t));
+  EXPECT_EQ(table.sessions().begin()->second.channel, Channel::unknown);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  // Nor does what its user makes hang keep sshd's own titles from being read.
+  EXPECT_EQ(part(channel()).what, What::channel);
 }
 
 TEST_F(NoPtyTest, OutOfScope) {

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "support/hung_process.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <fstream>
+
+namespace idlewarden::test {
+namespace {
+
+[[noreturn]] void hang(uid_t user, const std::string& file) {
+  ::close_range(3, ~0U, 0);  // with the other end of the file system, which would never close
+  const int silent = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  void* const page = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, silent, 0);
+  if (silent < 0 || memory < 0 || page == MAP_FAILED) ::_exit(1);
+  if (::setresuid(user, user, user) != 0) ::_exit(1);
+  // A page fault of its own would let go of the lock meanwhile.
+  std::thread([&] {
+    char byte = 0;
+    [[maybe_unused]] const auto read =
+        ::pread(memory, &byte, 1, static_cast<off_t>(reinterpret_cast<std::uintptr_t>(page)));
+    ::_exit(0);
+  }).detach();
+  while (true) {
+    void* const more = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ::usleep(1000);
+    ::munmap(more, 4096);
+  }
+}
+
+// For good: several times in a row.
+bool waits_for_its_memory(pid_t pid) {
+  int seen = 0;
+  for (int i = 0; i < 500 && seen < 10; ++i) {
+    ::usleep(10'000);
+    std::string line;
+    std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/stat"), line);
+    seen = line.find(") D ") != std::string::npos ? seen + 1 : 0;
+  }
+  return seen == 10;
+}
+
+}  // namespace
+
+HungProcess::HungProcess(uid_t user) {
+  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
+      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+    why_not_ = "cannot have mounts of its own";
+    return;
+  }
+  silent_ = std::make_unique<SilentFs>(folder_.path());
+  why_not_ = silent_->why_not();
+  if (!why_not_.empty()) return;
+  pid_ = ::fork();
+  if (pid_ == 0) hang(user, folder_.path() + "/" + SilentFs::kOpened);
+  if (!waits_for_its_memory(pid_)) why_not_ = "a process did not hang";
+  rescue_ = std::jthread([this](const std::stop_token& stop) {
+    for (int i = 0; i < 100 && !stop.stop_requested(); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+    silent_.reset();
+  });
+}
+
+HungProcess::~HungProcess() {
+  if (pid_ > 0) ::kill(pid_, SIGKILL);
+  rescue_ = {};
+  silent_.reset();
+  if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+}
+
+}  // namespace idlewarden::test
