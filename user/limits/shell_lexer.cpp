@@ -160,7 +160,7 @@ void Lexer::read_parenthesised(Word& word) {
     return;
   }
   word.add_part(Part::Kind::opaque, false, text_.substr(position_ + 1, end - position_ - 1));
-  word.parts.back().op = "(";
+  word.parts.back().op = '(';
   advance(end + 1 - position_);
 }
 

@@ -65,7 +65,9 @@ TEST(Account, OfThisHostByNss) {
   EXPECT_EQ(has_account(Root(), name).value(), true);
   EXPECT_EQ(has_account(Root(), "no-such-user-here").value(), false);
   EXPECT_EQ(has_group(Root(), "no-such-group-here").value(), false);
-  if (primary != nullptr) EXPECT_EQ(has_group(Root(), group).value(), true);
+  if (primary != nullptr) {
+    EXPECT_EQ(has_group(Root(), group).value(), true);
+  }
   EXPECT_THAT(group_names(Root(), "no-such-user-here", 4000000000U), SizeIs(1));
 }
 
