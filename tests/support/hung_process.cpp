@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ namespace {
   void* const page = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, silent, 0);
   if (silent < 0 || memory < 0 || page == MAP_FAILED) ::_exit(1);
   if (::setresuid(user, user, user) != 0) ::_exit(1);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // which a change of the user would take back
   // A page fault of its own would let go of the lock meanwhile.
   std::thread([&] {
     char byte = 0;

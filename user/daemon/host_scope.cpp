@@ -22,7 +22,8 @@ Result<void> HostScope::begin(const std::vector<pid_t>& pids) {
       return fail(fmt::format("--only-host-pid {}: there is no such process", pid),
                   "the pid of a running sshd, as of `systemctl show -p MainPID ssh`");
     }
-    start_ticks_[pid] = stat ? stat->start_ticks : 0;
+    if (!stat) return stat.error().during(fmt::format("looking at --only-host-pid {}", pid));
+    start_ticks_[pid] = stat->start_ticks;
   }
   return {};
 }
@@ -31,7 +32,7 @@ std::string HostScope::gone() {
   std::erase_if(start_ticks_, [&](const auto& known) {
     const auto& [pid, ticks] = known;
     const auto stat = procfs_.stat(pid);
-    const bool is_gone = stat ? ticks != 0 && stat->start_ticks != ticks : is_missing(stat.error());
+    const bool is_gone = stat ? stat->start_ticks != ticks : is_missing(stat.error());
     if (is_gone) gone_.push_back(pid);
     return is_gone;
   });

@@ -18,7 +18,7 @@ class HostScope {
  public:
   explicit HostScope(Procfs procfs) : procfs_(std::move(procfs)) {}
 
-  // An error where one of them does not exist.
+  // An error where one of them does not exist, or cannot be looked at.
   Result<void> begin(const std::vector<pid_t>& pids);
   // Those that were there and are not any more, as a sentence; empty: none. A pid that another
   // process has got since does not count.
@@ -26,7 +26,7 @@ class HostScope {
 
  private:
   Procfs procfs_;
-  std::map<pid_t, std::uint64_t> start_ticks_;  // of those that live; 0: not known
+  std::map<pid_t, std::uint64_t> start_ticks_;  // of those that live
   std::vector<pid_t> gone_;
 };
 
