@@ -53,15 +53,19 @@ bool begins_otherwise(const Value& value, const Value& known) {
          !known.text.starts_with(value.text);
 }
 
+// Of two that are not both known.
+bool surely_differ(const Value& left, const Value& right) {
+  return begins_otherwise(left, right) || begins_otherwise(right, left) ||
+         (nonempty(left) != Tri::unknown && nonempty(right) != Tri::unknown &&
+          nonempty(left) != nonempty(right));
+}
+
 Tri compare(const std::string& op, const Value& left, const Value& right) {
   if (op == "=" || op == "==" || op == "!=") {
     Tri same = Tri::unknown;
     if (is_known(left) && is_known(right)) {
       same = tri(left.text == right.text);
-    } else if (begins_otherwise(left, right) || begins_otherwise(right, left)) {
-      same = Tri::no;
-    } else if (nonempty(left) != Tri::unknown && nonempty(right) != Tri::unknown &&
-               nonempty(left) != nonempty(right)) {
+    } else if (surely_differ(left, right)) {
       same = Tri::no;
     }
     return op == "!=" ? !same : same;
