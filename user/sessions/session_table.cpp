@@ -109,6 +109,7 @@ struct SessionTable::Impl {
   bool logind_ended(Entry& entry, BootTime scanned) const;
   bool is_over(const Leader& leader, BootTime scanned, Entry& entry);
   void follow_foreground(const Leader& leader, Entry& entry) const;
+  static bool enter(std::map<SessionId, Session>& sessions, Entry& entry, Session&& session);
   void rotate(std::map<SessionId, Session>& sessions, BootTime scanned);
   // Whether the leader of this entry, which has no tty, is known with one.
   bool had_tty(std::map<SessionId, Entry>::const_iterator entry) const {
@@ -284,6 +285,16 @@ void SessionTable::Impl::follow_foreground(const Leader& leader, Entry& entry) c
   read_name(procfs, session);
 }
 
+// Of two that claim one connection (anybody may call themselves sshd) the first has it.
+bool SessionTable::Impl::enter(std::map<SessionId, Session>& sessions, Entry& entry,
+                               Session&& session) {
+  const SessionId id = session.id;
+  const auto [place, is_new] = sessions.try_emplace(id, std::move(session));
+  if (is_new) entry.session = &place->second;
+  if (!is_new && entry.serves == 0) entry.standing = Resolver::Standing::not_yet;
+  return is_new;
+}
+
 void SessionTable::Impl::rotate(std::map<SessionId, Session>& sessions, BootTime scanned) {
   auto next = sessions.upper_bound(last_named);
   for (std::size_t i = 0; i < std::min(kNamesPerUpdate, sessions.size()); ++i, ++next) {
@@ -323,16 +334,10 @@ SessionTable::Change SessionTable::update(const std::vector<Leader>& leaders, Bo
     auto node = sessions_.extract(std::exchange(entry.session, nullptr)->id);
     change.ended.push_back(std::move(node.mapped()));
   };
-  const auto enter = [&](Entry& entry, Session session) {
-    const SessionId id = session.id;
-    // Of two that claim one connection (anybody may call themselves sshd) the first has it.
-    const auto [place, is_new] = sessions_.try_emplace(id, std::move(session));
-    if (!is_new) {
-      if (entry.serves == 0) entry.standing = Resolver::Standing::not_yet;
-      return;
+  const auto enter = [&](Entry& entry, Session&& session) {
+    if (Impl::enter(sessions_, entry, std::move(session))) {
+      change.started.push_back(entry.session->id);
     }
-    entry.session = &place->second;
-    change.started.push_back(id);
   };
   ++table.updates;
   std::unordered_set<pid_t> parents;
