@@ -9,16 +9,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <fstream>
+#include <system_error>
+
+#include "base/unique_fd.h"
 
 namespace idlewarden::test {
 namespace {
 
-[[noreturn]] void hang(uid_t user, const std::string& file) {
-  ::close_range(3, ~0U, 0);  // with the other end of the file system, which would never close
+[[noreturn]] void hang(uid_t user, const std::string& file, int told_to_begin) {
+  char word = 0;
+  if (::read(told_to_begin, &word, 1) != 1) ::_exit(1);
   const int silent = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   const int memory = ::open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
   void* const page = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, silent, 0);
@@ -59,11 +64,20 @@ HungProcess::HungProcess(uid_t user) {
     why_not_ = "cannot have mounts of its own";
     return;
   }
+  // Before the threads of the file system: what is forked from many may start none of its own.
+  int begin[2];
+  if (::pipe2(begin, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category());
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::close(begin[1]);
+    hang(user, folder_.path() + "/" + SilentFs::kOpened, begin[0]);
+  }
+  ::close(begin[0]);
+  const UniqueFd teller(begin[1]);
   silent_ = std::make_unique<SilentFs>(folder_.path());
   why_not_ = silent_->why_not();
   if (!why_not_.empty()) return;
-  pid_ = ::fork();
-  if (pid_ == 0) hang(user, folder_.path() + "/" + SilentFs::kOpened);
+  [[maybe_unused]] const auto told = ::write(teller.get(), "!", 1);
   if (!waits_for_its_memory(pid_)) why_not_ = "a process did not hang";
   rescue_ = std::jthread([this](const std::stop_token& stop) {
     for (int i = 0; i < 100 && !stop.stop_requested(); ++i) {

@@ -2,6 +2,7 @@
 // What is said of a command line that means nothing, or not what it seems to.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -102,6 +103,8 @@ TEST_F(Usage, ASessionIsNamedByItsTerminalsFileTooAndNeverByNothing) {
   std::thread daemon([&] {
     // The first connection only finds out whether anybody listens.
     for (int i = 0; i < 2; ++i) {
+      pollfd somebody{.fd = listener->fd.get(), .events = POLLIN, .revents = 0};
+      ::poll(&somebody, 1, 10'000);
       const UniqueFd client(::accept4(listener->fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
       char text[512];
       const ssize_t got = ::read(client.get(), text, sizeof text);
