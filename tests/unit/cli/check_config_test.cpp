@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/cli.h"
+#include "command.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -13,23 +13,14 @@ namespace {
 
 using nlohmann::json;
 
-class CheckConfig : public testing::Test {
+class CheckConfig : public test::Program {
  protected:
   int run(const std::string& policy, std::vector<std::string> arguments = {}) {
     const std::string file = dir_.file("p.toml", policy).substr(dir_.path().size());
-    arguments.insert(arguments.begin(),
-                     {"idlewarden", "check-config", "--root", dir_.path(), file});
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int status = run_cli(static_cast<int>(argv.size()), argv.data());
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return status;
+    arguments.insert(arguments.begin(), {"check-config", "--root", dir_.path(), file});
+    return Program::run(arguments);
   }
   test::TempDir dir_;
-  std::string out_, err_;
 };
 
 TEST_F(CheckConfig, WarnsOfARuleByTheClientsName) {

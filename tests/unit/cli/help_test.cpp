@@ -2,19 +2,15 @@
 #include <gmock/gmock.h>
 
 #include "base/text.h"
-#include "cli/cli.h"
+#include "command.h"
 
 namespace idlewarden {
 namespace {
 
 std::string help_of(std::vector<std::string> words) {
-  words.insert(words.begin(), "idlewarden");
   words.emplace_back("--help");
-  std::vector<char*> argv;
-  for (std::string& word : words) argv.push_back(word.data());
-  argv.push_back(nullptr);
   ::testing::internal::CaptureStdout();
-  const int status = run_cli(static_cast<int>(words.size()), argv.data());
+  const int status = test::run_program(std::move(words));
   const std::string out = ::testing::internal::GetCapturedStdout();
   EXPECT_EQ(status, 0) << out;
   return out;

@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "cli/cli.h"
+#include "command.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -17,23 +17,15 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-class LintCommand : public testing::Test {
+class LintCommand : public test::Program {
  protected:
   LintCommand() { dir_.file("etc/passwd", "root:x:0:0::/root:/bin/bash\n"); }
 
   int run(std::vector<std::string> arguments) {
-    arguments.insert(arguments.begin(), {"idlewarden", "lint", "--root", dir_.path()});
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int status = run_cli(static_cast<int>(argv.size()), argv.data());
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return status;
+    arguments.insert(arguments.begin(), {"lint", "--root", dir_.path()});
+    return Program::run(arguments);
   }
   test::TempDir dir_;
-  std::string out_, err_;
 };
 
 TEST_F(LintCommand, TellsAPersonWithin80Columns) {

@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "base/unique_fd.h"
-#include "cli/cli.h"
+#include "command.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -19,15 +19,12 @@ class Output : public testing::Test {
   Output() { dir_.file("etc/passwd", "root:x:0:0::/root:/bin/sh\n"); }
 
   // With `fd` as standard output.
-  int run(std::vector<std::string> words, int fd) {
-    words.insert(words.begin(), "idlewarden");
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
+  int run(const std::vector<std::string>& words, int fd) {
     std::fflush(stdout);
     const UniqueFd before(::dup(STDOUT_FILENO));
     ::dup2(fd, STDOUT_FILENO);
     testing::internal::CaptureStderr();
-    const int status = run_cli(static_cast<int>(argv.size()), argv.data());
+    const int status = test::run_program(words);
     err_ = testing::internal::GetCapturedStderr();
     ::dup2(before.get(), STDOUT_FILENO);
     return status;

@@ -8,7 +8,7 @@
 
 #include <thread>
 
-#include "cli/cli.h"
+#include "command.h"
 #include "report/listen.h"
 #include "support/temp_dir.h"
 
@@ -19,21 +19,9 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-class Usage : public testing::Test {
+class Usage : public test::Program {
  protected:
-  int run(std::vector<std::string> words) {
-    words.insert(words.begin(), "idlewarden");
-    std::vector<char*> argv;
-    for (std::string& word : words) argv.push_back(word.data());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int status = run_cli(static_cast<int>(argv.size()), argv.data());
-    out_ = testing::internal::GetCapturedStdout();
-    err_ = testing::internal::GetCapturedStderr();
-    return status;
-  }
   test::TempDir dir_;
-  std::string out_, err_;
 };
 
 TEST_F(Usage, TheVersionIsAnOptionToo) {
