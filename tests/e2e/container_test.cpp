@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "e2e/e2e.h"
+#include "support/silent_fs.h"
 
 namespace idlewarden::test {
 namespace {
@@ -54,12 +55,24 @@ class Containers : public testing::TestWithParam<std::string> {
     inner = std::make_unique<SshLogin>(*inner_server, inner_account);
   }
 
+  MonitorOptions watching(const std::string& policy) const {
+    return {.policy = policy,
+            .backend = GetParam(),
+            .only_host_pids = {outer_server.pid(), inner_server->pid()},
+            .more = {}};
+  }
+  // An account that a starved machine does not look up in time is asked for again.
+  static auto both_of(const MonitorProcess& monitor) {
+    auto both = monitor.sessions()["sessions"];
+    const auto until = std::chrono::steady_clock::now() + patience(10s);
+    while (both.size() != 2 && std::chrono::steady_clock::now() < until) {
+      std::this_thread::sleep_for(200ms);
+      both = monitor.sessions()["sessions"];
+    }
+    return both;
+  }
   // Of the two one is typed at all the time.
-  void ends_only(SshLogin& idle, SshLogin& busy) {
-    MonitorProcess monitor({.policy = kPolicy,
-                            .backend = GetParam(),
-                            .only_host_pids = {outer_server.pid(), inner_server->pid()},
-                            .more = {}});
+  void ends_only(const MonitorProcess& monitor, SshLogin& idle, SshLogin& busy) const {
     const auto until = std::chrono::steady_clock::now() + 15s + lateness_allowed();
     while (idle.terminal().running() && std::chrono::steady_clock::now() < until) {
       busy.terminal().type("x");
@@ -82,6 +95,16 @@ class Containers : public testing::TestWithParam<std::string> {
     EXPECT_EQ(left[0]["container"].is_null(), &busy == outer.get()) << left;
   }
 
+  // Who reads this file instead of another one waits for ever.
+  void stall(const std::string& file) const {
+    const auto bound = run({"nsenter", "-t", std::to_string(inner_server->pid()), "-m", "mount",
+                            "--bind", kSilent + "/" + SilentFs::kOpened, file});
+    ASSERT_EQ(bound.status, 0) << bound.output;
+  }
+
+  const std::string kSilent = "/run/silent";
+  const bool made = std::filesystem::create_directories(kSilent);
+  std::unique_ptr<SilentFs> silent = std::make_unique<SilentFs>(kSilent);
   Account outer_account = add_account("iwoutside");
   Account inner_account = add_account("iwinside");
   SshServer outer_server{kHowTo};
@@ -92,17 +115,8 @@ class Containers : public testing::TestWithParam<std::string> {
 INSTANTIATE_TEST_SUITE_P(Backends, Containers, testing::ValuesIn(backends()), backend_name);
 
 TEST_P(Containers, TerminalsOfOneNumberAreToldApart) {
-  MonitorProcess monitor({.policy = "mode = \"audit\"\n",
-                          .backend = GetParam(),
-                          .only_host_pids = {outer_server.pid(), inner_server->pid()},
-                          .more = {}});
-  auto both = monitor.sessions()["sessions"];
-  // An account that a starved machine does not look up in time is asked for again.
-  const auto until = std::chrono::steady_clock::now() + patience(10s);
-  while (both.size() != 2 && std::chrono::steady_clock::now() < until) {
-    std::this_thread::sleep_for(200ms);
-    both = monitor.sessions()["sessions"];
-  }
+  const MonitorProcess monitor(watching("mode = \"audit\"\n"));
+  const auto both = both_of(monitor);
   ASSERT_EQ(both.size(), 2U) << both;
   const bool first_is_inner = both[0]["user"] == "inside";
   const auto& in = both[first_is_inner ? 0 : 1];
@@ -120,11 +134,30 @@ TEST_P(Containers, TerminalsOfOneNumberAreToldApart) {
 }
 
 TEST_P(Containers, TheIdleOneInTheContainerIsEnded) {
-  ends_only(*inner, *outer);
+  ends_only(MonitorProcess(watching(kPolicy)), *inner, *outer);
 }
 
 TEST_P(Containers, TheIdleOneOfTheHostIsEnded) {
-  ends_only(*outer, *inner);
+  ends_only(MonitorProcess(watching(kPolicy)), *outer, *inner);
+}
+
+// What was known of it holds, and nobody else waits.
+TEST_P(Containers, StorageThatStopsAnsweringHoldsNobodyUp) {
+  if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
+  const MonitorProcess monitor(watching(kPolicy));
+  ASSERT_EQ(both_of(monitor).size(), 2U) << monitor.log();
+  stall("/etc/group");
+  stall(inner_server->config_file());
+  monitor.process().signal(SIGHUP);
+  const std::string unread = "idlewarden_degraded{reason=\"limits_unread\"} 1";
+  EXPECT_TRUE(
+      wait_until([&] { return monitor.metrics().find(unread) != std::string::npos; }, patience(5s)))
+      << monitor.metrics() << monitor.log();
+  ends_only(monitor, *inner, *outer);
+  // Nor is the next daemon kept from anything.
+  monitor.process().signal(SIGKILL);
+  EXPECT_TRUE(wait_until([&] { return monitor.refuses(); }, patience(5s)));
+  silent.reset();
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ constexpr Silent kSilent[] = {
     {"fcntl cmd3 /etc/", "as above"},
     {"readlinkat HOST_FILE", kUsers},
     {"newfstatat /home", kUsers},
-    {"openat /proc/self/fd/N", kUsers},
+    {"openat /proc/thread-self/fd/N", kUsers},
     {"openat /proc/N/mountinfo", kRoots},
     {"read /proc/N/mountinfo", kRoots},
     {"newfstatat /", kPlaced, When::at_start},

@@ -208,11 +208,7 @@ TEST_P(Resist, WhatCannotBeEndedHoldsNobodyUp) {
   EXPECT_NE(monitor.metrics(), "");
   // What waits in the kernel keeps the daemon from ending, but not another from taking its place.
   monitor.process().signal(SIGKILL);
-  const auto refused = [&] {
-    const auto asked = run({binary(), "sessions", "--socket", monitor.socket()});
-    return asked.output.find("refused") != std::string::npos;
-  };
-  EXPECT_TRUE(wait_until(refused, patience(5s)));
+  EXPECT_TRUE(wait_until([&] { return monitor.refuses(); }, patience(5s)));
   silent.reset();
 }
 

@@ -143,6 +143,11 @@ MonitorProcess::Json MonitorProcess::sessions() const {
   return Json::parse(asked.output);
 }
 
+bool MonitorProcess::refuses() const {
+  const Finished asked = run({binary(), "sessions", "--socket", socket()});
+  return asked.output.find("refused") != std::string::npos;
+}
+
 std::string MonitorProcess::metrics() const {
   // 503: a daemon that is short of time, or whose own call was made to fail, says so.
   const Finished asked = run({"curl", "-sS", "--fail", "--retry", "5", "--retry-delay", "1",

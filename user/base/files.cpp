@@ -21,6 +21,11 @@
 namespace idlewarden {
 namespace {
 
+// Of this thread: it may have descriptors of its own.
+std::string name_of(int fd) {
+  return "/proc/thread-self/fd/" + std::to_string(fd);
+}
+
 bool may(uid_t viewer, const struct stat& st, mode_t users, mode_t others) {
   return viewer == 0 || (st.st_mode & (st.st_uid == viewer ? users : others)) != 0;
 }
@@ -34,7 +39,7 @@ bool keeps_out(const Rights& reader, int fd, const struct stat& st, mode_t users
   // The group's bits are the most that an access list gives (acl(5)).
   if (group == others) return !group;
   const auto is_in = reader.is_in(st.st_gid);
-  const std::string name = "/proc/self/fd/" + std::to_string(fd);
+  const std::string name = name_of(fd);
   const bool listed = ::getxattr(name.c_str(), "system.posix_acl_access", nullptr, 0) > 0;
   return is_in && !listed && !(*is_in ? group : others);
 }
@@ -209,7 +214,7 @@ Result<std::string> Root::read(const std::string& path, const ReadLimits& limits
   }
   if (!is_for(viewer_, fd.get(), st)) return failed("cannot open", EACCES);
   if (viewer_) {
-    const std::string name = "/proc/self/fd/" + std::to_string(fd.get());
+    const std::string name = name_of(fd.get());
     fd.reset(::open(name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!fd) return failed("cannot open", errno);
   }
@@ -265,13 +270,11 @@ Result<std::string> Root::resolve(const std::string& path) const {
   const UniqueFd root = open_in_root(directory_, "/", O_PATH | O_DIRECTORY, viewer_);
   const UniqueFd file = open_in_root(directory_, path, O_PATH, viewer_);
   if (!root || !file) return fail_errno("cannot open " + path);
-  const auto name_of = [](const UniqueFd& fd) {
-    std::error_code error;
-    return std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(fd.get()), error)
-        .string();
-  };
-  const std::string prefix = name_of(root);
-  std::string full = name_of(file);
+  std::error_code error;
+  const std::string prefix = std::filesystem::read_symlink(name_of(root.get()), error);
+  if (error) return fail_errno("cannot resolve " + path, error.value());
+  std::string full = std::filesystem::read_symlink(name_of(file.get()), error);
+  if (error) return fail_errno("cannot resolve " + path, error.value());
   if (prefix != "/" && full.starts_with(prefix)) full.erase(0, prefix.size());
   if (full.empty()) full = "/";
   if (!full.starts_with('/')) return fail("cannot resolve " + path);

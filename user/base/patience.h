@@ -16,11 +16,19 @@
 #include <thread>
 #include <utility>
 
+#include "base/shortage.h"
+
 namespace idlewarden {
 
 class Patience {
  public:
-  explicit Patience(int most_at_a_time) : most_(most_at_a_time) {}
+  // A call that hangs in the kernel outlives the process too, and keeps open what it can reach. So
+  // it begins with no descriptors but 0 to 2, and what it opens is its own (/proc/thread-self/fd,
+  // not /proc/self/fd): sockets, locks and pins of the daemon's are free for the next one.
+  // `shared`: for libraries that keep descriptors.
+  enum class Descriptors { own, shared };
+  explicit Patience(int most_at_a_time, Descriptors descriptors = Descriptors::own)
+      : most_(most_at_a_time), descriptors_(descriptors) {}
 
   // `call` may outlive the caller, and main(): it owns what it uses, uses nothing that is destroyed
   // at exit, and throws nothing. Not valid() if too many hang already, or no thread is to be had.
@@ -33,8 +41,9 @@ class Patience {
     std::promise<T> promise;
     std::future<T> answer = promise.get_future();
     try {
-      std::thread([running = running_, call = std::move(call),
+      std::thread([running = running_, descriptors = descriptors_, call = std::move(call),
                    promise = std::move(promise)]() mutable {
+        if (descriptors == Descriptors::own) leave_descriptors();
         T answered = call();
         running->fetch_sub(1);
         promise.set_value(std::move(answered));
@@ -55,14 +64,17 @@ class Patience {
   }
 
  private:
+  static void leave_descriptors() noexcept;
+
   int most_;
+  Descriptors descriptors_;
   std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
 };
 
 // Patience with many who may hang one by one. Who did not answer in time is not asked again before
 // the answer has come, nor for `rest`, so that nobody who is slow on purpose takes much of the time
 // or more than one of the threads. Not thread-safe.
-template <class Who, class T>
+template <class Who>
 class PatienceWithEach {
  public:
   using Milliseconds = std::chrono::milliseconds;
@@ -70,25 +82,43 @@ class PatienceWithEach {
                             Milliseconds rest = std::chrono::seconds(10))
       : patience_(most_at_a_time), time_(time), rest_(rest) {}
 
-  // As Patience::ask().
+  // As Patience::ask(). What the call notes as a shortage (base/shortage.h) is noted for the
+  // caller.
+  template <class T>
   std::optional<T> ask(const Who& who, std::function<T()> call) {
     const auto now = std::chrono::steady_clock::now();
     std::erase_if(late_, [&](const auto& item) {
-      const Late& late = item.second;
-      return late.rests_until <= now &&
-             late.answer.wait_for(Milliseconds(0)) == std::future_status::ready;
+      return item.second.rests_until <= now && item.second.has_answered();
     });
     if (late_.contains(who)) return std::nullopt;
-    std::future<T> answer = patience_.ask(std::move(call));
-    if (!answer.valid()) return std::nullopt;
-    if (answer.wait_for(time_) == std::future_status::ready) return answer.get();
-    late_.emplace(who, Late{std::move(answer), now + rest_});
-    return std::nullopt;
+    const auto answer =
+        std::make_shared<std::future<Told<T>>>(patience_.ask<Told<T>>([call = std::move(call)] {
+          ShortageWatch shortage;
+          Told<T> told{call(), 0};
+          told.shortage = shortage.take();
+          return told;
+        }));
+    if (!answer->valid()) return std::nullopt;
+    const auto is_there = [answer](Milliseconds time) {
+      return answer->wait_for(time) == std::future_status::ready;
+    };
+    if (!is_there(time_)) {
+      late_.emplace(who, Late{[is_there] { return is_there(Milliseconds(0)); }, now + rest_});
+      return std::nullopt;
+    }
+    Told<T> told = answer->get();
+    note_shortage(told.shortage);
+    return std::move(told.answer);
   }
 
  private:
+  template <class T>
+  struct Told {
+    T answer;
+    int shortage;
+  };
   struct Late {
-    std::future<T> answer;
+    std::function<bool()> has_answered;
     std::chrono::steady_clock::time_point rests_until;
   };
   Patience patience_;

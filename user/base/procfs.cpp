@@ -168,13 +168,13 @@ Result<std::string> Procfs::executable(pid_t pid) const {
   return exe;
 }
 
+bool is_gone(const Error& error) noexcept {
+  return error.code == ENOENT || error.code == ESRCH;
+}
+
 struct Procfs::Users {
-  struct Answer {
-    Result<std::vector<std::string>> command_line;
-    int shortage = 0;
-  };
   std::mutex mutex;
-  PatienceWithEach<uid_t, Answer> patience{8};
+  PatienceWithEach<uid_t> patience{8};
 };
 
 Procfs::Procfs(std::string directory)
@@ -185,17 +185,12 @@ Result<std::vector<std::string>> Procfs::command_line(pid_t pid) const {
   if (!uid) return std::unexpected(uid.error());
   if (*uid == 0) return trusted_command_line(pid);
   const std::lock_guard lock(users_->mutex);
-  auto answer = users_->patience.ask(*uid, [file = path(pid, "cmdline")] {
-    ShortageWatch shortage;
-    Users::Answer read{arguments_in(file)};
-    read.shortage = shortage.take();
-    return read;
-  });
+  auto answer = users_->patience.ask<Result<std::vector<std::string>>>(
+      *uid, [file = path(pid, "cmdline")] { return arguments_in(file); });
   if (!answer) {
     return fail_errno(fmt::format("the memory of process {} does not answer", pid), ETIMEDOUT);
   }
-  note_shortage(answer->shortage);
-  return std::move(answer->command_line);
+  return *std::move(answer);
 }
 
 Result<std::vector<std::string>> Procfs::trusted_command_line(pid_t pid) const {

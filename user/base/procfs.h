@@ -39,6 +39,9 @@ struct ProcIo {
   std::uint64_t written = 0;
 };
 
+// Of the error of a look at a process: that there is none, or none any more.
+bool is_gone(const Error& error) noexcept;
+
 class Procfs {
  public:
   explicit Procfs(std::string directory = "/proc");

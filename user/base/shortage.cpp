@@ -12,8 +12,21 @@ thread_local int last = 0;
 }  // namespace
 
 bool is_shortage(int code) noexcept {
-  return code == EMFILE || code == ENFILE || code == ENOMEM || code == ENOBUFS || code == ENOSPC ||
-         code == EIO;
+  switch (code) {
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case ENOBUFS:
+    case ENOSPC:
+    case EIO:
+    // A file system whose server is gone: NFS, FUSE.
+    case ETIMEDOUT:
+    case ESTALE:
+    case EHOSTDOWN:
+    case ENOTCONN:
+    case ECONNABORTED: return true;
+    default: return false;
+  }
 }
 
 void note_shortage(int code) noexcept {

@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <ranges>
+#include <utility>
 
 #include "base/files.h"
 #include "base/shortage.h"
@@ -81,6 +83,28 @@ bool changed_since(const std::string& path, WallTime time) {
   return file_stamp(st).changed + kCoarse >= time.time_since_epoch();
 }
 
+// "/proc/PID/root" of a path in the tree of a container, else ours.
+std::string tree_of(const std::string& path) {
+  constexpr std::string_view kRoot = "/root/";
+  const auto at = path.starts_with("/proc/") ? path.find(kRoot) : std::string::npos;
+  return at == std::string::npos ? "/" : path.substr(0, at + kRoot.size() - 1);
+}
+
+// What is there in this tree, whose links mean what they mean there. nullopt: it cannot be told.
+std::optional<std::uint64_t> print_in(const std::string& tree, const std::string& path,
+                                      WallTime read_since) {
+  std::string there = path;
+  if (tree != "/") {
+    const auto inside = Root(tree).resolve(path);
+    if (!inside && inside.error().code != ENOENT && inside.error().code != ENOTDIR) {
+      return std::nullopt;
+    }
+    if (!inside) return 0;
+    there = tree + *inside;
+  }
+  return changed_since(there, read_since) ? kDoubtful : print_of(there);
+}
+
 // Nobody but root and this process's user can make, rename or remove its entries.
 bool is_trusted(const struct stat& st) {
   return (st.st_uid == 0 || st.st_uid == ::geteuid()) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
@@ -95,28 +119,48 @@ void push_front(std::deque<std::string>& rest, const std::string& path) {
 
 }  // namespace
 
-FileWatch::FileWatch(const Clock& clock)
+FileWatch::FileWatch(const Clock& clock, std::chrono::milliseconds patience)
     : clock_(clock),
+      roots_(patience),
       inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       refused_(inotify_ ? 0 : errno),
       next_poll_(clock.now() + poll_interval()) {}
 
 void FileWatch::watch(const std::vector<std::string>& paths, WallTime read_since) {
-  std::map<std::string, std::uint64_t> wanted;
+  Prints wanted;
+  std::vector<std::string> fresh;
   too_many_ = false;
   for (const std::string& path : paths) {
     too_many_ = wanted.size() == kMaxPaths;
     if (too_many_) break;
     const auto known = paths_.find(path);
-    std::uint64_t print = known != paths_.end() ? known->second : print_of(path);
-    if (known == paths_.end() && changed_since(path, read_since)) {
-      print = kDoubtful;
-      suspect(kQuiet);
-    }
-    wanted.emplace(path, print);
+    if (known == paths_.end()) fresh.push_back(path);
+    wanted.emplace(path, known != paths_.end() ? known->second : kDoubtful);
+  }
+  for (const auto& [path, print] : look_at(fresh, read_since)) {
+    wanted[path] = print;
+    if (print == kDoubtful) suspect(kQuiet);
   }
   paths_ = std::move(wanted);
   place_watches();
+}
+
+FileWatch::Prints FileWatch::look_at(const std::vector<std::string>& paths, WallTime read_since) {
+  std::map<std::string, std::vector<std::string>> trees;
+  for (const std::string& path : paths) trees[tree_of(path)].push_back(path);
+  Prints all;
+  for (const auto& [tree, files] : trees) {
+    const std::size_t cut = tree == "/" ? 0 : tree.size();
+    auto found = roots_.ask<Prints>(tree, [cut, files, read_since](const std::string& root) {
+      Prints prints;
+      for (const std::string& path : files) {
+        if (const auto print = print_in(root, path.substr(cut), read_since)) prints[path] = *print;
+      }
+      return prints;
+    });
+    if (found) all.merge(*found);
+  }
+  return all;
 }
 
 void FileWatch::place_watches() {
@@ -244,10 +288,11 @@ std::vector<std::string> FileWatch::take_changes() {
   place_watches();
   next_poll_ = now + poll_interval();
   std::vector<std::string> changed;
-  for (auto& [path, print] : paths_) {
-    const std::uint64_t present = print_of(path);
-    if (present != print) changed.push_back(path);
-    print = present;
+  const auto paths = std::views::keys(paths_);
+  const Prints found = look_at({paths.begin(), paths.end()}, WallTime::max());
+  unseen_ = paths_.size() - found.size();
+  for (const auto& [path, print] : found) {
+    if (std::exchange(paths_[path], print) != print) changed.push_back(path);
   }
   if (!changed.empty()) {
     if (changes_.size() == kMostPerMinute) changes_.pop_front();
@@ -259,6 +304,10 @@ std::vector<std::string> FileWatch::take_changes() {
 std::optional<std::string> FileWatch::degraded() const {
   if (too_many_) {
     return fmt::format("the limits rest on more than {} files; not all are watched", kMaxPaths);
+  }
+  if (refused_ == 0 && unseen_ > 0) {
+    return fmt::format("{} files of containers cannot be looked at: their storage does not answer",
+                       unseen_);
   }
   if (refused_ == 0) return std::nullopt;
   return fmt::format(

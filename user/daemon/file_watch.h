@@ -4,9 +4,11 @@
 // that are not there yet, are replaced, or go away and come back. Only folders that nobody but root
 // (or the daemon's own user) can write are watched, so no other user can keep the daemon busy; all
 // else, and what inotify cannot see (another hard link, a network file system, the tree of a
-// container), is found by looking every 10 s. Not thread-safe; never blocks on a watched file.
+// container), is found by looking every 10 s. Not thread-safe; never blocks on a watched file, nor
+// on the tree of a container.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -16,6 +18,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/others_roots.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
@@ -27,7 +30,9 @@ class FileWatch {
   static constexpr std::size_t kMaxFolders = 512;
   static constexpr std::size_t kMaxEntries = 1024;  // of one folder
 
-  explicit FileWatch(const Clock& clock);
+  // `patience` is with the storage of a container: one that does not answer is asked again later.
+  explicit FileWatch(const Clock& clock,
+                     std::chrono::milliseconds patience = std::chrono::seconds(1));
 
   // Readable: notice() has something to hear. -1: no inotify here.
   int fd() const noexcept { return inotify_.get(); }
@@ -52,19 +57,24 @@ class FileWatch {
     bool all = false;             // every entry does
   };
   using Folders = std::map<std::string, Folder>;
+  using Prints = std::map<std::string, std::uint64_t>;
 
   void place_watches();
   void follow(const std::string& path, Folders& wanted);
   Folder* want(const std::string& folder, Folders& wanted);
+  // What is there of each path; not of those in a tree that does not answer.
+  Prints look_at(const std::vector<std::string>& paths, WallTime read_since);
   bool matters(int watch, std::uint32_t what, const std::string& name) const;
   void suspect(Nanoseconds quiet);
   Nanoseconds poll_interval() const;
 
   const Clock& clock_;
+  OthersRoots roots_;
   UniqueFd inotify_;
   int refused_ = 0;  // errno of what keeps inotify from watching all
   bool too_many_ = false;
-  std::map<std::string, std::uint64_t> paths_;  // with the print of what is there
+  Prints paths_;            // with the print of what is there
+  std::size_t unseen_ = 0;  // of these, at the last look
   Folders folders_;
   std::optional<BootTime> first_;  // sign of a change, not looked at yet
   BootTime quiet_at_{};

@@ -212,15 +212,13 @@ void Monitor::tell_what_is_missing(const std::map<std::string, Error>& from_sess
 
 // After some were judged: those that could not be are judged again soon.
 void Monitor::settle(BootTime now) {
-  auto unread = parts_.limits.take_shortage();
-  if (!unread) unread = std::exchange(unsettled_, std::nullopt);
-  if (!unread) return clear_degraded("limits_unread");
+  const auto unread = std::exchange(unsettled_, std::nullopt);
+  if (!unread) return;
   set_degraded("limits_unread",
                "not all that limits rest on could be read; it is tried again, and what was known "
                "before holds meanwhile: " +
                    unread->text());
   next_judgement_ = std::min(next_judgement_, now + kJudgeAgain);
-  judged_.reset();  // all of them
 }
 
 // Whatever could not be watched when it was found. Until now it was never idle.
@@ -326,14 +324,23 @@ void Monitor::dismiss() {
 
 // While its user's groups are not known a session keeps the limit that it has: none, at first.
 void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
+  watched.judged = false;
   auto groups = parts_.table.groups_of(session);
-  if (groups) {
-    watched.verdict =
-        verdicts_.share(parts_.limits.resolve(subject_of(session, std::move(*groups)), wall));
-    watched.judged = true;
-  } else {
+  if (!groups) {
     unsettled_ = fail("the groups of " + session.user + " are not known").error();
+    return;
   }
+  watched.verdict =
+      verdicts_.share(parts_.limits.resolve(subject_of(session, std::move(*groups)), wall));
+  watched.judged = all_was_read();
+}
+
+// All that was asked for since the last time.
+bool Monitor::all_was_read() {
+  auto unread = parts_.limits.take_shortage();
+  if (!unread) return true;
+  unsettled_ = std::move(unread);
+  return false;
 }
 
 // Limits can change with the hour and with files that were read again; then all are judged anew.
@@ -347,9 +354,14 @@ std::optional<Error> Monitor::judge_all() {
   if (parts_.limits.depends_on_time()) {
     next_judgement_ = std::min(next_judgement_, parts_.clock.now() + left_of_minute(wall));
   }
+  unsettled_.reset();
   for (const AcceptingSshd& sshd : parts_.table.listeners()) parts_.limits.learn(sshd);
+  all_was_read();
+  const auto minute = std::chrono::floor<std::chrono::minutes>(wall);
+  const bool hours = parts_.limits.depends_on_time() && judged_in_ != minute;
+  judged_in_ = minute;
   const std::uint64_t changes = parts_.limits.changes();
-  const bool all = judged_ != changes || parts_.limits.depends_on_time();
+  const bool all = judged_ != changes || hours;
   std::size_t left = kJudgedInRotation;
   const bool wraps = watched_.upper_bound(judged_last_) == watched_.end();
   const SessionId after = wraps ? SessionId{} : judged_last_;
@@ -368,6 +380,7 @@ std::optional<Error> Monitor::judge_all() {
   }
   parts_.limits.end_batch();
   judged_ = changes;
+  if (!unsettled_) clear_degraded("limits_unread");
   settle(parts_.clock.now());
   const std::vector<Error> problems = parts_.limits.take_problems();
   if (problems.empty()) return std::nullopt;

@@ -67,7 +67,7 @@ class Monitor {
     std::shared_ptr<const Verdict> verdict = std::make_shared<const Verdict>();
     BootTime clock_floor{};  // no idle time is counted from before this
     bool watched = false;    // its input is being recorded
-    bool judged = false;     // the verdict is one
+    bool judged = false;     // the verdict rests on all that it should
     std::optional<BootTime> by_file_time = std::nullopt;  // earlier than clock_floor
   };
 
@@ -80,6 +80,7 @@ class Monitor {
   void watch_again();
   void dismiss();
   void judge(const Session& session, Watched& watched, WallTime wall);
+  bool all_was_read();
   std::optional<Error> judge_all();
   std::optional<BootTime> by_file_time(const Session& session, BootTime before) const;
   Observation observe(const Session& session, const Watched& watched, BootTime now) const;
@@ -100,6 +101,7 @@ class Monitor {
   BootTime next_judgement_{};
   SharedVerdicts verdicts_;
   std::optional<std::uint64_t> judged_;  // Limits::changes() when all were judged last
+  WallTime judged_in_{};                 // the minute of that
   SessionId judged_last_;                // where the rotation goes on
   Nanoseconds scan_cost_{0};             // of the kernel's table alone
   Nanoseconds whole_cost_{0};            // with all that was made of it

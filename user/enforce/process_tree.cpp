@@ -20,7 +20,7 @@ bool ProcessTree::alive(const Member& member) const {
 // Unless it is known, it has not: for want of a descriptor nobody is dead.
 bool ProcessTree::has_ended(const Member& member) const {
   const auto stat = procfs_.stat(member.pid);
-  if (!stat) return stat.error().code == ENOENT || stat.error().code == ESRCH;
+  if (!stat) return is_gone(stat.error());
   return stat->start_ticks != member.start_ticks || stat->ended();
 }
 

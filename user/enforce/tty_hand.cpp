@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enforce/tty_hand.h"
 
-#include <linux/close_range.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -72,9 +69,8 @@ bool TtyThreads::waits_for(const SessionId& id) {
   return late_.contains(id);
 }
 
-// On the thread. What it opens is in no table but its own.
+// On the thread.
 bool TtyHand::serve(Desk& desk, const Procfs& procfs, const Session& session) {
-  (void)::close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_UNSHARE);
   if (!desk.begin()) return true;
   const auto tty = open_tty(procfs, session);
   desk.reply(tty ? Result<void>() : std::unexpected(tty.error()));

@@ -3,8 +3,7 @@
 // waits for a page of its own memory (of a file on a server that has gone, or on a file system of
 // the user's), whoever hangs that tty up waits in the kernel, and so does whoever comes to it after
 // that; not even SIGKILL ends it. So nobody waits here for longer than a moment. A thread that does
-// not come back stays behind: one for a session, few in all, and it holds no other descriptor of
-// the daemon's, so that nothing of a daemon that goes remains but its zombie.
+// not come back stays behind: one for a session, few in all.
 #pragma once
 
 #include <chrono>

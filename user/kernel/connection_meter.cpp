@@ -29,10 +29,6 @@ std::int64_t output_of(const ConnectionBytes& bytes) {
   return beyond(bytes.read, bytes.taken);
 }
 
-bool is_gone(const Error& error) {
-  return error.code == ENOENT || error.code == ESRCH;
-}
-
 }  // namespace
 
 void ConnectionMeter::watch(const ConnectionEnd& end) {

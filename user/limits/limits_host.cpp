@@ -8,6 +8,7 @@
 #include <set>
 #include <tuple>
 
+#include "base/procfs.h"
 #include "base/shortage.h"
 #include "base/text.h"
 #include "limits/shared_verdicts.h"
@@ -84,8 +85,6 @@ LimitSource note(Origin origin, const Error& error, const std::string& consequen
   return source;
 }
 
-// Reading takes milliseconds.
-constexpr std::chrono::milliseconds kHomePatience{1000};
 constexpr const char* kNoHome = "/nonexistent";
 
 // Of readings that many sessions share, so many are looked through for one that says the same.
@@ -159,12 +158,6 @@ constexpr const char* kNewSshd =
 constexpr const char* kOldShell = "as it was at login; the file has changed since";
 constexpr const char* kNewShell = "in the file now: for later logins";
 
-// A container's tree goes with its processes.
-bool is_gone(const std::string& tree) {
-  const auto mode = Root(tree).mode("/");
-  return !mode && (mode.error().code == ENOENT || mode.error().code == ESRCH);
-}
-
 // What was kept from the beginning of a session, and what the files say now, if that is something
 // else. A line that only moved is shown where it stands now.
 void add_kept(std::vector<LimitSource> kept, std::vector<LimitSource> now, const char* old,
@@ -215,6 +208,19 @@ Root HostReadings::root_of(const Subject& subject) const {
   return through_sshd(subject.kind) && tree != "/" ? Root(tree) : root_;
 }
 
+template <class T>
+std::optional<T> HostReadings::ask(const std::string& tree, std::function<T(const Root&)> look) {
+  if (tree == root_.directory()) return look(root_);
+  return roots_.ask<T>(
+      tree, [look = std::move(look)](const std::string& root) { return look(Root(root)); });
+}
+
+std::optional<Root> HostReadings::own_tree(const std::string& tree) const {
+  if (tree == root_.directory()) return root_;
+  const auto own = roots_.own(tree);
+  return own ? std::optional<Root>(*own) : std::nullopt;
+}
+
 void HostReadings::problem(const Error& error) {
   if (is_shortage(error.code)) {
     shortage_ = error;
@@ -229,11 +235,13 @@ void HostReadings::problem(const Error& error) {
 void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   const auto& [tree, file, options] = key;
   ShortageWatch shortage;
-  auto config = SshdConfig::load(Root(tree), file, options);
-  ++readings_;
+  auto answer = ask<Result<SshdConfig>>(
+      tree, [file, options](const Root& root) { return SshdConfig::load(root, file, options); });
+  if (answer) ++readings_;
   const int code = shortage.take();
   // What a shortage may have kept back is read again when it is asked for next.
   reading.read = code == 0;
+  auto config = answer ? *std::move(answer) : incomplete(file, code);
   if (config && code != 0) config = incomplete(file, code);
   if (config) {
     if (reading.error) ++changes_;
@@ -250,6 +258,12 @@ void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   tell_sshd(key, reading);
 }
 
+// A container's tree goes with its processes.
+bool HostReadings::has_gone(const std::string& tree) {
+  const auto mode = ask<Result<mode_t>>(tree, [](const Root& root) { return root.mode("/"); });
+  return mode && !*mode && is_gone(mode->error());
+}
+
 // A host without sshd is no fault, nor is a container that has gone. An sshd does not start without
 // the file that it was told, so where there is none now it went away, or its name is not known.
 void HostReadings::tell_sshd(const SshdKey& key, const SshdReading& reading) {
@@ -257,7 +271,7 @@ void HostReadings::tell_sshd(const SshdKey& key, const SshdReading& reading) {
   const Error& error = *reading.error;
   if (error.code == ENOENT && error.where.file == file) {
     const bool no_sshd = !reading.good && !reading.in_use && file == AcceptingSshd().config_file;
-    if (no_sshd || is_gone(tree)) return;
+    if (no_sshd || has_gone(tree)) return;
   }
   problem(error);
 }
@@ -270,7 +284,14 @@ void HostReadings::use_sshd(const SshdKey& key, SshdReading& reading) {
 
 void HostReadings::read_logind(const std::string& tree, LogindReading& reading) {
   ShortageWatch shortage;
-  LogindTimes now = logind_times(Root(tree));
+  auto answer = ask<LogindTimes>(tree, [](const Root& root) { return logind_times(root); });
+  LogindTimes now;
+  if (answer) {
+    now = *std::move(answer);
+    ++readings_;
+  } else {
+    now.files = reading.last.files;
+  }
   const int code = shortage.take();
   if (now.problems.empty() && code != 0) {
     now.problems.push_back(incomplete("/etc/systemd/logind.conf", code).error());
@@ -287,7 +308,6 @@ void HostReadings::read_logind(const std::string& tree, LogindReading& reading) 
   reading.last = std::move(now);
   reading.read = code == 0;
   reading.ever = reading.ever || reading.read;
-  ++readings_;
 }
 
 HostReadings::SshdKey HostReadings::key_of(const AcceptingSshd& sshd) const {
@@ -305,13 +325,14 @@ void HostReadings::learn(const AcceptingSshd& listener) {
 }
 
 // Who is the first to ask for a reading settles what it is: the files as they are at that moment,
-// whether or not their change was noticed yet.
+// whether or not their change was noticed yet. While they cannot be read it is not settled.
 HostReadings::SharedSshd HostReadings::sshd_in_force(const SshdKey& key, const std::string& name) {
   SshdReading& now = sshd_[key];
   if (name.empty()) return now.good;
   SharedSshd& known = in_force_[{key, name}];
   if (!known) {
     read_sshd(key, now);
+    if (!now.read) return now.good;
     known = now.good;
   }
   return known;
@@ -326,8 +347,8 @@ void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
   SharedSshd used = now.good;
   if (!subject.session.empty()) {
     SharedSshd& kept = kept_[subject.session].sshd;
-    if (!kept) kept = sshd_in_force(key, subject.sshd.reading);
-    used = kept;
+    used = kept ? kept : sshd_in_force(key, subject.sshd.reading);
+    if (now.read) kept = used;
   }
   const auto said_by = [&](const SharedSshd& config) {
     if (!config) return std::vector<LimitSource>();
@@ -343,46 +364,52 @@ void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
 }
 
 // On a thread of its own: a home may lie on a server that does not answer, and a user's lines may
-// name any path there is.
+// name any path there is. Of the host's each home may hang by itself; a container is one whole.
 std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKey& key,
                                                                    const ShellReading& reading) {
-  return homes_.ask<ShellLook>(
-      kHomePatience, [key, known = reading, scripts = scripts_]() -> ShellLook {
-        const auto& [tree, user] = key;
-        const std::string& home = user.home;
-        const Root root(tree);
-        ShortageWatch shortage;
-        ShellLook look;
-        if (known.last) {
-          look.stamps = print_of(root, home, *known.systems_files, *known.own_files);
-          if (known.fresh && look.stamps == known.stamps) return look;
-        }
-        look.now = shell_timeouts(root, user, *scripts);
-        const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
-          for (std::string& file : std::exchange(from, {})) {
-            const bool in_home = home.size() > 1 && file.starts_with(home + "/");
-            if (in_home) file.replace(0, home.size(), "~");
-            (in_home ? look.own_files : others).push_back(std::move(file));
-          }
-        };
-        take(look.now->files, look.systems_files);
-        take(look.now->users_files, look.own_files);
-        // Only where other files than before were looked at are there no stamps from before.
-        if (!known.last || *known.systems_files != look.systems_files ||
-            *known.own_files != look.own_files) {
-          look.stamps = print_of(root, home, look.systems_files, look.own_files);
-        }
-        look.shortage = shortage.take();
-        return look;
-      });
+  const auto look = [user = key.second, known = reading,
+                     scripts = scripts_](const Root& root) -> ShellLook {
+    const std::string& home = user.home;
+    ShortageWatch shortage;
+    ShellLook look;
+    if (known.last) {
+      look.stamps = print_of(root, home, *known.systems_files, *known.own_files);
+      if (known.fresh && look.stamps == known.stamps) return look;
+    }
+    look.now = shell_timeouts(root, user, *scripts);
+    const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
+      for (std::string& file : std::exchange(from, {})) {
+        const bool in_home = home.size() > 1 && file.starts_with(home + "/");
+        if (in_home) file.replace(0, home.size(), "~");
+        (in_home ? look.own_files : others).push_back(std::move(file));
+      }
+    };
+    take(look.now->files, look.systems_files);
+    take(look.now->users_files, look.own_files);
+    // Only where other files than before were looked at are there no stamps from before.
+    if (!known.last || *known.systems_files != look.systems_files ||
+        *known.own_files != look.own_files) {
+      look.stamps = print_of(root, home, look.systems_files, look.own_files);
+    }
+    look.shortage = shortage.take();
+    return look;
+  };
+  const auto& [tree, user] = key;
+  if (const auto own = own_tree(tree)) {
+    return homes_.ask<ShellLook>(user.home, [look, root = *own] { return look(root); });
+  }
+  return ask<ShellLook>(tree, look);
 }
 
 // What the host's own files say. If they do not answer either, nothing for now: a limit that nobody
 // has read is none, and is read as soon as it can be.
 HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, ShellUser user) {
   user.home = kNoHome;
-  auto read = without_homes_.ask<ShellTimeouts>(
-      kHomePatience, [tree, user] { return shell_timeouts(Root(tree), user); });
+  std::optional<ShellTimeouts> read;
+  if (const auto own = own_tree(tree)) {
+    read = without_homes_.ask<ShellTimeouts>(
+        kPatience, [root = *own, user] { return shell_timeouts(root, user); });
+  }
   ShellLook look;
   look.unread = !read;
   look.now = read ? *std::move(read) : ShellTimeouts{};
@@ -397,6 +424,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   if (reading.fresh && batch_ != 0 && reading.batch == batch_) return;
   reading.batch = batch_;
   auto look = look_at_shell(key, reading);
+  reading.answered = look.has_value();
   if (!look) {
     // A user's own files can only tighten: without them nobody is ended sooner.
     reading.fresh = true;
@@ -406,7 +434,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
   }
   if (!look->now) return;
-  ++readings_;
+  if (!look->unread) ++readings_;
   for (std::size_t i = 0; i < look->now->problems.size(); ++i) {
     const Error& error = look->now->problems[i];
     // Users may do with their own files, and what those name, what they like; that is no news for
@@ -446,7 +474,7 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
     SharedShell& kept = kept_[subject.session].shell;
     if (!kept) {
       read_shell(key, now);  // for a login, as its shell does
-      if (now.fresh && !now.unread) kept = now.last;
+      if (now.fresh && now.answered) kept = now.last;
     }
     used = kept ? kept : now.last;
   }
@@ -485,9 +513,15 @@ std::vector<LimitSource> HostReadings::sources(const Subject& subject, const Pol
 void HostReadings::reload() {
   problems_.clear();  // what is still wrong is found again
   // The trees of containers that are gone take their readings with them.
-  sshd_.erase_if([](const SshdKey& key) { return is_gone(std::get<0>(key)); });
-  shells_.erase_if([](const ShellKey& key) { return is_gone(key.first); });
-  logind_.erase_if(is_gone);
+  std::map<std::string, bool> known;
+  const auto gone = [&](const std::string& tree) {
+    const auto [at, is_new] = known.try_emplace(tree);
+    if (is_new) at->second = has_gone(tree);
+    return at->second;
+  };
+  sshd_.erase_if([&](const SshdKey& key) { return gone(std::get<0>(key)); });
+  shells_.erase_if([&](const ShellKey& key) { return gone(key.first); });
+  logind_.erase_if(gone);
   sshd_.for_each([&](const SshdKey& key, SshdReading& reading) { read_sshd(key, reading); });
   logind_.for_each(
       [&](const std::string& tree, LogindReading& reading) { read_logind(tree, reading); });

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/others_roots.h"
 #include "base/patience.h"
 #include "limits/limit.h"
 #include "limits/logind.h"
@@ -114,6 +115,7 @@ class HostReadings {
     SharedNames own_files;     // what only the user's own led to; "~/" is the home
     std::uint64_t stamps = 0;  // of all of them, from before they were read
     bool fresh = false;
+    bool answered = false;    // when it was asked for last; else some of it is from before
     bool unread = false;      // not even the host's own files answered
     std::uint64_t batch = 0;  // in which it was looked at last
   };
@@ -140,6 +142,12 @@ class HostReadings {
   Root root_of(const Subject& subject) const;
   SshdKey key_of(const AcceptingSshd& sshd) const;
   void problem(const Error& error);
+  // As OthersRoots::ask().
+  template <class T>
+  std::optional<T> ask(const std::string& tree, std::function<T(const Root&)> look);
+  // The tree whose files are the host's, not those of a container.
+  std::optional<Root> own_tree(const std::string& tree) const;
+  bool has_gone(const std::string& tree);
   void read_sshd(const SshdKey& key, SshdReading& reading);
   void use_sshd(const SshdKey& key, SshdReading& reading);
   void tell_sshd(const SshdKey& key, const SshdReading& reading);
@@ -155,7 +163,9 @@ class HostReadings {
   void add_logind(const Subject& subject, std::vector<LimitSource>& into);
 
   Root root_;
-  Patience homes_{8};
+  static constexpr std::chrono::milliseconds kPatience{1000};  // reading takes milliseconds
+  OthersRoots roots_{kPatience};
+  PatienceWithEach<std::string> homes_{8, kPatience};
   Patience without_homes_{2};  // of their own: homes that hang keep nobody from the host's files
   RecentMap<SshdKey, SshdReading> sshd_{64};
   // Never fewer than the live sessions have: what is read of a user's shell is asked for as long as

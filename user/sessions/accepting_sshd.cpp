@@ -44,11 +44,14 @@ SshdArguments parse(const std::vector<std::string>& args, bool joined) {
 }
 
 // The file that a build of sshd reads when it is not told another.
-std::string default_config_file(const std::string& executable, const Root& root) {
-  if (executable.starts_with("/usr/local/")) {
-    if (std::string file = "/usr/local/etc/sshd_config"; root.exists(file)) return file;
-  }
-  return AcceptingSshd().config_file;
+Result<std::string> default_config_file(const std::string& executable, const std::string& root,
+                                        OthersRoots& roots) {
+  if (!executable.starts_with("/usr/local/")) return AcceptingSshd().config_file;
+  const std::string file = "/usr/local/etc/sshd_config";
+  const auto exists =
+      roots.ask<bool>(root, [file](const std::string& in) { return Root(in).exists(file); });
+  if (!exists) return fail_errno("the root of an sshd does not answer", ETIMEDOUT);
+  return *exists ? file : AcceptingSshd().config_file;
 }
 
 // The tree that the process sees as "/", if it is another than ours.
@@ -113,8 +116,8 @@ Result<std::vector<std::string>> sshd_command_line(const Procfs& procfs,
                                              : procfs.command_line(pid);
 }
 
-AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
-                             const HostProcess& host) {
+Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
+                                     const HostProcess& host, OthersRoots& roots) {
   AcceptingSshd result;
   SshdArguments arguments;
   Process top;
@@ -137,10 +140,14 @@ AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram
   result.reading = reading_of(procfs, top.pid);
   result.options = std::move(arguments.options);
   if (arguments.config_file.empty()) {
-    result.config_file = default_config_file(top.executable, Root(result.root));
+    auto file = default_config_file(top.executable, result.root, roots);
+    if (!file) return std::unexpected(file.error());
+    result.config_file = *std::move(file);
   } else if (arguments.config_file.starts_with('/')) {
     result.config_file = std::move(arguments.config_file);
-  } else if (const auto cwd = procfs.link(top.pid, "cwd"); cwd && cwd->starts_with('/')) {
+  } else {
+    const auto cwd = procfs.link(top.pid, "cwd");
+    if (!cwd) return std::unexpected(cwd.error());
     result.config_file = fmt::format("{}/{}", *cwd == "/" ? "" : *cwd, arguments.config_file);
   }
   return result;

@@ -13,9 +13,10 @@
 namespace idlewarden {
 
 // `host` is of kind ssh. What cannot be read keeps its default; so does all but the pid where the
-// sshd is not root's: whoever runs it would choose the limit of their own sessions.
-AcceptingSshd accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
-                             const HostProcess& host);
+// sshd is not root's: whoever runs it would choose the limit of their own sessions. An error: which
+// file it was told cannot be found out (its root does not answer, it has just ended).
+Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
+                                     const HostProcess& host, OthersRoots& roots);
 
 // Of a process whose executable is an sshd's. One that root's sshd has forked is as that made it:
 // its user has no way into its memory, and what hangs in theirs keeps nobody from it.

@@ -51,7 +51,7 @@ class Accounts {
 
   std::chrono::milliseconds patience_;
   Ask ask_;
-  Patience nss_{kAtATime};
+  Patience nss_{kAtATime, Patience::Descriptors::shared};
   std::map<uid_t, Kept> kept_;
   BootTime scan_ = BootTime::min();
   std::chrono::nanoseconds left_{0};  // of the time that this scan may wait

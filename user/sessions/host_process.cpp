@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sessions/host_process.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <utility>
-
-#include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
@@ -18,30 +14,29 @@ namespace {
 // A chain of parents is rarely longer than ten; the bound only has to be one.
 constexpr std::size_t kMostAncestors = 256;
 
-constexpr std::chrono::milliseconds kPatience{250};
+// Which file system an absolute path leads to as the process has it.
+Result<dev_t> device_of(const Procfs& procfs, pid_t pid, const std::string& path,
+                        OthersRoots& roots) {
+  const auto found = roots.ask<Result<dev_t>>(
+      procfs.path(pid, "root"), [path](const std::string& root) -> Result<dev_t> {
+        struct stat st {};
+        if (::stat((root + path).c_str(), &st) == 0) return st.st_dev;
+        return fail_errno(fmt::format("cannot stat {}{}", root, path));
+      });
+  if (found) return *found;
+  return fail_errno(fmt::format("the root of process {} does not answer", pid), ETIMEDOUT);
+}
 
 // Every devpts mount (of a container) numbers its ptys from 0. Which mount the master belongs to is
 // not shown anywhere; it is the one that the process itself sees.
 Result<bool> sees_same_devpts(const Procfs& procfs, pid_t pid, const Tty& pts, OthersRoots& roots) {
   if (pts.devpts_dev == 0) return true;
-  const auto slave = roots.stat(procfs, pid, fmt::format("/dev/pts/{}", pts.index));
-  if (slave) return slave->st_dev == pts.devpts_dev;
+  const auto slave = device_of(procfs, pid, fmt::format("/dev/pts/{}", pts.index), roots);
+  if (slave) return *slave == pts.devpts_dev;
   // sshd's ChrootDirectory needs no devpts: then its other half, outside, is the one that sees it.
   const int error = slave.error().code;
   if ((error == ENOENT || error == ENOTDIR) && procfs.stat(pid)) return false;
   return std::unexpected(slave.error());
-}
-
-// Without a look at the root itself. That of a mount which was taken away (umount -l) is shown as
-// "/" too; no other mount can be seen from there.
-bool shares_root(const Procfs& procfs, pid_t pid) {
-  const auto root = procfs.link(pid, "root");
-  const auto mounts = procfs.link(pid, "ns/mnt");
-  const auto own = procfs.link(::getpid(), "ns/mnt");
-  if (!root || *root != "/" || !mounts || !own || *mounts != *own) return false;
-  const UniqueFd seen(::open(procfs.path(pid, "mountinfo").c_str(), O_RDONLY | O_CLOEXEC));
-  char first = 0;
-  return seen && ::read(seen.get(), &first, 1) == 1;
 }
 
 Result<bool> holds_master(const Procfs& procfs, pid_t pid, const Tty& pts, OthersRoots& roots) {
@@ -78,33 +73,6 @@ Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) 
 }
 
 }  // namespace
-
-Result<struct stat> OthersRoots::stat(const Procfs& procfs, pid_t pid, const std::string& path) {
-  const auto look = [](const std::string& where) {
-    Answer answer;
-    if (::stat(where.c_str(), &answer.st) != 0) answer.error = errno;
-    return answer;
-  };
-  const auto told = [&](const Answer& answer) -> Result<struct stat> {
-    if (answer.error == 0) return answer.st;
-    return fail_errno(fmt::format("cannot stat {} as process {} has it", path, pid), answer.error);
-  };
-  // Not by way of the process, which may have another root by now.
-  if (shares_root(procfs, pid)) return told(look(path));
-  std::erase_if(late_, [](const auto& item) {
-    return item.second.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
-  });
-  std::future<Answer> answer;
-  if (!late_.contains(pid)) {
-    answer = patience_.ask<Answer>(
-        [look, where = procfs.path(pid, "root") + path] { return look(where); });
-  }
-  if (answer.valid() && answer.wait_for(kPatience) == std::future_status::ready) {
-    return told(answer.get());
-  }
-  if (answer.valid()) late_.emplace(pid, std::move(answer));
-  return fail_errno(fmt::format("the root of process {} does not answer", pid), ETIMEDOUT);
-}
 
 HostProgram host_program(std::string executable) {
   const std::string_view name = std::string_view(executable).substr(executable.rfind('/') + 1);

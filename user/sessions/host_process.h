@@ -4,15 +4,11 @@
 // /dev/ptmx descriptors), never by what they call themselves.
 #pragma once
 
-#include <sys/stat.h>
-
-#include <future>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/patience.h"
+#include "base/others_roots.h"
 #include "base/procfs.h"
 #include "base/result.h"
 #include "kernel/activity_source.h"
@@ -37,23 +33,6 @@ const HostProgram* find_program(const std::vector<HostProgram>& programs,
 
 // The process as the host process that it is, with its ancestry.
 Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind);
-
-// Looks below the roots of other processes. One may lie on a server that has gone, or on a file
-// system of the user's, so nobody waits for it for long: what does not answer is an error
-// (ETIMEDOUT), at once while it still does not or too many do not. Not thread-safe.
-class OthersRoots {
- public:
-  // stat(2) of an absolute path as the process has it.
-  Result<struct stat> stat(const Procfs& procfs, pid_t pid, const std::string& path);
-
- private:
-  struct Answer {
-    int error = 0;
-    struct stat st {};
-  };
-  Patience patience_{4};
-  std::map<pid_t, std::future<Answer>> late_;
-};
 
 // The nearest ancestor (from `parent` on) that is one of the programs and holds the master of this
 // pts. Looking at what is held tells a login from a pty inside it (tmux, screen, script, sudo), and

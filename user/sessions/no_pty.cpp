@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/shortage.h"
 #include "base/text.h"
 #include "sessions/accepting_sshd.h"
 
@@ -67,10 +68,10 @@ pid_t only_child(const Procfs& procfs, pid_t pid, pid_t session) {
   return found;
 }
 
-bool is_internal_sftp(const Procfs& procfs, pid_t sshd) {
+Result<bool> is_internal_sftp(const Procfs& procfs, pid_t sshd) {
   const auto command_line = procfs.command_line(sshd);
-  return command_line && !command_line->empty() &&
-         trim(command_line->front()).ends_with(kInternalSftp);
+  if (!command_line) return std::unexpected(command_line.error());
+  return !command_line->empty() && trim(command_line->front()).ends_with(kInternalSftp);
 }
 
 }  // namespace
@@ -109,14 +110,16 @@ std::string command_name(const Procfs& procfs, pid_t leader) {
   }
   std::string name = procfs.comm(pid).value_or(std::string());
   if (!name.starts_with("sshd")) return name;
-  return is_internal_sftp(procfs, pid) ? std::string(kInternalSftp) : name;
+  const auto internal = is_internal_sftp(procfs, pid);
+  if (!internal) note_shortage(internal.error().code);
+  return internal.value_or(false) ? std::string(kInternalSftp) : name;
 }
 
 Channel channel_of(const Procfs& procfs, pid_t leader) {
   const auto name = procfs.comm(leader);
   if (name && *name == kSftpServer) return Channel::sftp;
   if (name && name->starts_with("sshd")) {
-    return is_internal_sftp(procfs, leader) ? Channel::sftp : Channel::unknown;
+    return is_internal_sftp(procfs, leader).value_or(false) ? Channel::sftp : Channel::unknown;
   }
   const auto command_line = procfs.command_line(leader);
   if (!name || !command_line || command_line->empty()) return Channel::unknown;

@@ -16,9 +16,6 @@ namespace {
 
 constexpr Nanoseconds kBecomesAShell = Seconds(10);
 
-bool is_gone(const Error& error) {
-  return error.code == ENOENT || error.code == ESRCH;
-}
 void take(const Account& account, Session& session) {
   session.user = account.name;
   session.home = account.home;
@@ -114,11 +111,12 @@ Resolver::Standing Resolver::complete(pid_t leader, BootTime now, Session& sessi
       shares_user_namespace(procfs_, session.host)) {
     session.root = procfs_.path(session.host, "root");
   }
-  const auto account = session.root == "/" ? account_on_host(session.uid, now)
-                                           : account_of(Root(session.root), session.uid);
+  const auto account = account_for(session, now);
   if (!account) {
     const std::string leads_to = "some sessions are not watched while their accounts are not known";
-    const auto why = fail(fmt::format("NSS has not told yet who uid {} is", session.uid));
+    const auto why = fail(fmt::format(
+        "{} has not told yet who uid {} is",
+        session.root == "/" ? "NSS" : "the root of container " + session.container, session.uid));
     problems_.try_emplace(leads_to, why.error().during(leads_to).error());
     return Standing::not_yet;
   }
@@ -131,6 +129,15 @@ void Resolver::learn_account(Session& session, BootTime now) {
   if (const auto account = account_on_host(session.uid, now)) take(*account, session);
 }
 
+std::optional<Account> Resolver::account_for(const Session& session, BootTime now) {
+  if (session.root == "/") return account_on_host(session.uid, now);
+  ShortageWatch shortage;
+  auto account = containers_.ask<Account>(
+      session.root,
+      [uid = session.uid](const std::string& root) { return account_of(Root(root), uid); });
+  return shortage.take() == 0 ? std::move(account) : std::nullopt;
+}
+
 std::optional<Account> Resolver::account_on_host(uid_t uid, BootTime now) {
   auto person = accounts_.of(uid, now);
   if (!person) return std::nullopt;
@@ -140,8 +147,11 @@ std::optional<Account> Resolver::account_on_host(uid_t uid, BootTime now) {
 std::optional<std::vector<std::string>> Resolver::groups_of(const Session& session, BootTime now) {
   if (session.root != "/") {
     ShortageWatch shortage;
-    auto groups = group_names(Root(session.root), session.user, session.gid);
-    return shortage.take() == 0 ? std::optional(std::move(groups)) : std::nullopt;
+    auto groups = containers_.ask<std::vector<std::string>>(
+        session.root, [user = session.user, gid = session.gid](const std::string& root) {
+          return group_names(Root(root), user, gid);
+        });
+    return shortage.take() == 0 ? std::move(groups) : std::nullopt;
   }
   auto person = accounts_.of(session.uid, now);
   if (!person) return std::nullopt;
@@ -212,7 +222,11 @@ Result<Resolver::Standing> Resolver::resolve_console(const Leader& leader, Sessi
 
 Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Session& session) {
   const bool ssh = session.kind == Kind::ssh || session.kind == Kind::ssh_nopty;
-  if (ssh) session.sshd = shared(accepting_sshd(procfs_, scope_.hosts, host));
+  if (ssh) {
+    auto sshd = accepting_sshd(procfs_, scope_.hosts, host, containers_);
+    if (!sshd) return std::unexpected(sshd.error());
+    session.sshd = shared(*std::move(sshd));
+  }
   session.host = host.pid;
   session.host_start = from_start_ticks(host.start_ticks);
   auto found = connection_of(procfs_, host.pid, host.start_ticks, ssh ? session.sshd->listener : 0);
@@ -233,17 +247,17 @@ Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Ses
     session.remote = std::move((*found)->remote);
     session.local = std::move((*found)->local);
   }
-  if (ssh && session.sshd->listener == 0 && session.local) ask_successor(host, now, session);
-  return {};
+  if (!ssh || session.sshd->listener != 0 || !session.local) return {};
+  return ask_successor(host, now, session);
 }
 
 // A listener that was restarted leaves its sessions alone, and in their processes nothing tells any
 // more what it had been started with. Who listens there now is who would let them in: at that very
 // address, or else at any of its family, or at any. Where several do, and were told different
 // things, it is not known.
-void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& session) {
+Result<void> Resolver::ask_successor(const HostProcess& host, BootTime now, Session& session) {
   const auto network = procfs_.link(host.pid, "ns/net");
-  if (!network) return;
+  if (!network) return {};
   const Endpoint& local = *session.local;
   const bool six = local.address.find(':') != std::string::npos;
   for (const Endpoint& place :
@@ -252,21 +266,23 @@ void Resolver::ask_successor(const HostProcess& host, BootTime now, Session& ses
     for (const Listener& listener : listeners(now)) {
       const bool listens = std::ranges::find(listener.places, place) != listener.places.end();
       if (!listens || listener.network != *network) continue;
-      AcceptingSshd sshd = as_accepting(listener.process);
+      auto sshd = as_accepting(listener.process);
+      if (!sshd) return std::unexpected(sshd.error());
       // It is not who let them in, and has read its files for itself.
-      sshd.listener = 0;
-      sshd.reading.clear();
-      if (std::ranges::find(found, sshd) == found.end()) found.push_back(std::move(sshd));
+      sshd->listener = 0;
+      sshd->reading.clear();
+      if (std::ranges::find(found, *sshd) == found.end()) found.push_back(*std::move(sshd));
     }
     if (found.size() == 1) session.sshd = shared(std::move(found.front()));
-    if (!found.empty()) return;
+    if (!found.empty()) break;
   }
+  return {};
 }
 
-AcceptingSshd Resolver::as_accepting(const Process& listener) const {
+Result<AcceptingSshd> Resolver::as_accepting(const Process& listener) {
   HostProcess host;
   host.ancestry = {listener};
-  return accepting_sshd(procfs_, scope_.hosts, host);
+  return accepting_sshd(procfs_, scope_.hosts, host, containers_);
 }
 
 std::vector<AcceptingSshd> Resolver::found_listeners() {
@@ -274,8 +290,8 @@ std::vector<AcceptingSshd> Resolver::found_listeners() {
   std::erase_if(found_listeners_, [&](pid_t pid) {
     const auto executable = procfs_.executable(pid);
     if (!executable) return is_gone(executable.error());
-    AcceptingSshd sshd = as_accepting({pid, *executable});
-    if (sshd.listener != 0 && !sshd.reading.empty()) found.push_back(std::move(sshd));
+    auto sshd = as_accepting({pid, *executable});
+    if (sshd && sshd->listener != 0 && !sshd->reading.empty()) found.push_back(*std::move(sshd));
     return false;
   });
   return found;

@@ -60,6 +60,8 @@ class Resolver {
  private:
   Result<Standing> find_no_pty(pid_t leader, pid_t host, BootTime now, Session& session);
   Result<Standing> resolve_pts(const Leader& leader, BootTime now, Session& session);
+  // nullopt: not known yet.
+  std::optional<Account> account_for(const Session& session, BootTime now);
   std::optional<Account> account_on_host(uid_t uid, BootTime now);
   Result<uid_t> uid_of(const Leader& leader, const Session& session) const;
   Result<Standing> resolve_console(const Leader& leader, Session& session);
@@ -68,8 +70,8 @@ class Resolver {
   // Who serves the session, from where, and which sshd let it in.
   Result<void> add_connection(const HostProcess& host, BootTime now, Session& session);
   // By whose configuration a session is ruled whose own listener has gone.
-  void ask_successor(const HostProcess& host, BootTime now, Session& session);
-  AcceptingSshd as_accepting(const Process& listener) const;
+  Result<void> ask_successor(const HostProcess& host, BootTime now, Session& session);
+  Result<AcceptingSshd> as_accepting(const Process& listener);
   bool in_scope(const HostProcess& host) const;
   // The answer, if it can be relied on; tells why not.
   template <class Answer>
@@ -88,7 +90,9 @@ class Resolver {
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
-  OthersRoots roots_;
+  // Of all that may be host processes: asked again as soon as there was an answer.
+  OthersRoots roots_{std::chrono::milliseconds(250), std::chrono::milliseconds(0)};
+  OthersRoots containers_;                         // root's alone: no user can use up its threads
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
   std::shared_ptr<const AcceptingSshd> last_sshd_;
   std::vector<pid_t> found_listeners_;  // leaders; some may have ended

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/files.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 
 #include <filesystem>
 
+#include "base/patience.h"
+#include "base/unique_fd.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -76,6 +79,20 @@ TEST_F(SeenBy, ReadsWhatTheUserMay) {
   EXPECT_EQ(read("/home/u/own/"), "cannot open (ENOTDIR)");
   EXPECT_EQ(Root().seen_by(kUser).read("/proc/self/maps").error().code, EACCES);
   EXPECT_EQ(Root().seen_by(kUser).read("/dev/null").error().what, "is not a regular file");
+}
+
+// Whose numbers mean something else in the rest of the process.
+TEST_F(SeenBy, OnAThreadWithDescriptorsOfItsOwn) {
+  std::vector<UniqueFd> others;
+  for (int i = 0; i < 32; ++i) others.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Patience patience(1);
+  const auto told = patience.ask<std::string>(std::chrono::seconds(60), [root = seen()] {
+    const Rights user{.uid = kUser, .is_in = [](gid_t) { return std::optional(false); }};
+    return root.read("/home/u/up/profile").value_or("unread") + " " +
+           root.resolve("/home/u/up/profile").value_or("unresolved") + " " +
+           (root.is_closed_to(user, "/etc/secret") ? "closed" : "open");
+  });
+  EXPECT_EQ(told, "open /etc/profile closed");
 }
 
 TEST_F(SeenBy, TellsNothingOfWhatIsBehindAClosedFolder) {

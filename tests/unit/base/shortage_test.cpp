@@ -37,6 +37,12 @@ TEST(Shortage, WhatNobodyTakesIsNotedForTheWatchAround) {
   EXPECT_EQ(outer.noted(), EIO);
 }
 
+TEST(Shortage, AServerThatIsGoneIsOne) {
+  for (const int code : {EIO, ETIMEDOUT, ESTALE, EHOSTDOWN, ENOTCONN, ECONNABORTED}) {
+    EXPECT_TRUE(is_shortage(code)) << code;
+  }
+}
+
 TEST(Shortage, WhatIsNotThereOrForbiddenIsNone) {
   const ShortageWatch watch;
   for (const int code : {0, ENOENT, ENOTDIR, EACCES, EPERM, ESRCH, ELOOP}) note_shortage(code);

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "support/far_tree.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -62,7 +63,7 @@ class FileWatchTest : public testing::Test {
 
   test::TempDir tree_;
   FakeClock clock_;
-  FileWatch watch_{clock_};
+  FileWatch watch_{clock_, 3s};
 };
 
 TEST_F(FileWatchTest, AFileThatIsWrittenInPlace) {
@@ -283,6 +284,49 @@ TEST_F(FileWatchTest, WhatChangedAfterItWasReadCountsAsChanged) {
   std::this_thread::sleep_for(20ms);
   watch_.watch({at("f"), at("g")}, std::chrono::system_clock::now());
   EXPECT_THAT(changes_when_due(), IsEmpty());
+}
+
+class FileWatchInContainerTest : public FileWatchTest {
+ protected:
+  FileWatchInContainerTest() {
+    far_.file("etc/real", "a");
+    far_.link("etc/ssh/sshd_config", "/etc/real");
+  }
+  void SetUp() override {
+    if (!far_.why_not().empty()) GTEST_SKIP() << far_.why_not();
+  }
+  std::vector<std::string> changes_after_a_poll() {
+    clock_.advance(10s);
+    return watch_.take_changes();
+  }
+
+  test::FarTree far_;
+  const std::string config_ = far_.root() + "/etc/ssh/sshd_config";
+};
+
+TEST_F(FileWatchInContainerTest, ItsLinksMeanWhatTheyMeanThere) {
+  watch_.watch({config_});
+  EXPECT_THAT(changes_after_a_poll(), IsEmpty());
+  far_.file("etc/real", "bb");
+  EXPECT_THAT(changes_after_a_poll(), ElementsAre(config_));
+}
+
+TEST_F(FileWatchInContainerTest, WhatDoesNotAnswerHoldsNobodyUpAndHasNotChanged) {
+  write("f", "a");
+  watch_.watch({config_, at("f")});
+  far_.stall("etc");
+  if (!far_.why_not().empty()) GTEST_SKIP() << far_.why_not();
+  write("f", "bb");
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(changes_after_a_poll(), ElementsAre(at("f")));
+  EXPECT_THAT(changes_after_a_poll(), IsEmpty());
+  // What is new there is looked at when it answers.
+  const std::string other = far_.root() + "/etc/real";
+  watch_.watch({config_, at("f"), other});
+  EXPECT_THAT(changes_after_a_poll(), IsEmpty());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 8s);
+  ASSERT_TRUE(watch_.degraded());
+  EXPECT_THAT(*watch_.degraded(), testing::HasSubstr("2 files of containers"));
 }
 
 }  // namespace

@@ -4,9 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "limits/limits_host.h"
+#include "support/far_tree.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -696,6 +699,53 @@ TEST(RecentMapTest, ForgetsWhatWasNotAskedForLongest) {
   int count = 0;
   map.for_each([&](int, const std::string&) { ++count; });
   EXPECT_EQ(count, 2);
+}
+
+// Of a container: what was known holds until it answers again.
+TEST_F(LimitsTest, ATreeThatDoesNotAnswerHoldsNobodyUp) {
+  test::FarTree far;
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  far.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  dir_.file(kSshd, "ClientAliveInterval 15m\nClientAliveCountMax 1\n");
+  Subject inside = alice();
+  inside.sshd.root = far.root();
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(inside, WallTime{}).limit, Seconds(300));
+  far.stall("etc");
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limits.resolve(inside, WallTime{}).limit, Seconds(300));
+  EXPECT_EQ(limits.resolve(alice(), WallTime{}).limit, Seconds(900));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Seconds(5));
+  const auto unread = limits.take_shortage();
+  ASSERT_TRUE(unread);
+  EXPECT_EQ(unread->code, ETIMEDOUT) << unread->text();
+  EXPECT_THAT(limits.take_problems(), IsEmpty());
+}
+
+// What an sshd has read that cannot be read now is not what was read before.
+TEST_F(LimitsTest, WhatDoesNotAnswerSettlesNothing) {
+  test::FarTree far;
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  far.file(kSshd, "ClientAliveInterval 5m\nClientAliveCountMax 1\n");
+  Subject inside = alice();
+  inside.sshd.root = far.root();
+  Limits limits = load();
+  EXPECT_EQ(limits.resolve(live(inside, "one", "sshd-1"), WallTime{}).limit, Seconds(300));
+  far.file(kSshd, "ClientAliveInterval 15m\nClientAliveCountMax 1\n");
+  far.stall("etc");
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  limits.resolve(live(inside, "two", "sshd-2"), WallTime{});
+  EXPECT_TRUE(limits.take_shortage());
+  far.recover();
+  const auto two = [&] { return limits.resolve(live(inside, "two", "sshd-2"), WallTime{}).limit; };
+  // It is not asked again at once.
+  for (int i = 0; i < 60 && two() != Seconds(900); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  EXPECT_EQ(two(), Seconds(900));
+  EXPECT_EQ(limits.resolve(live(inside, "one", "sshd-1"), WallTime{}).limit, Seconds(300));
 }
 
 }  // namespace

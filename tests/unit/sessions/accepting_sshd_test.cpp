@@ -86,14 +86,20 @@ struct AcceptingSshdTest : ::testing::Test {
   void listen(const std::string& command_line, const std::string& exe = "/usr/sbin/sshd") const {
     proc.add({.pid = kListener, .executable = exe, .command_line = command_line});
   }
-  AcceptingSshd found() const {
+  Result<AcceptingSshd> try_found() const {
     HostProcess host{kHost, 100, Kind::ssh, {}};
     for (const pid_t pid : {kHost, kPrivileged, kListener, test::kInit}) {
       if (auto exe = proc.procfs().executable(pid)) host.ancestry.push_back({pid, *exe});
     }
-    return accepting_sshd(proc.procfs(), default_host_programs(), host);
+    return accepting_sshd(proc.procfs(), default_host_programs(), host, roots);
+  }
+  AcceptingSshd found() const {
+    auto sshd = try_found();
+    EXPECT_TRUE(sshd) << sshd.error().text();
+    return sshd.value_or(AcceptingSshd());
   }
   MadeProc proc;
+  mutable OthersRoots roots;
 };
 
 TEST_F(AcceptingSshdTest, OfTheListener) {
@@ -107,6 +113,7 @@ TEST_F(AcceptingSshdTest, AListenerWithoutOptions) {
 
 TEST_F(AcceptingSshdTest, ARelativeFileIsInTheListenersFolder) {
   listen("sshd: /usr/sbin/sshd -f b/c [listener] 0 of 10-100 startups");
+  EXPECT_FALSE(try_found()) << "another file would be another limit";
   proc.link(kListener, "cwd", "/srv/sshd");
   EXPECT_EQ(found().config_file, "/srv/sshd/b/c");
   proc.link(kListener, "cwd", "/");

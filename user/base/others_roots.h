@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// Looking below the roots of other processes. What lies there may be on a server that has gone, or
+// on a file system of a user's, so whoever has a loop to keep going leaves the look to a thread and
+// waits for it no longer than for a moment. Only the host's own root, without which nothing goes
+// on, is looked at directly. Not thread-safe.
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/patience.h"
+#include "base/shortage.h"
+
+namespace idlewarden {
+
+class OthersRoots {
+ public:
+  using Milliseconds = std::chrono::milliseconds;
+  explicit OthersRoots(Milliseconds time = Milliseconds(250),
+                       Milliseconds rest = std::chrono::seconds(10))
+      : patience_(8, time, rest) {}
+
+  // What `look` finds below `root` ("/" or "/proc/PID/root"); it is given the path to go by. It may
+  // outlive the caller, as in Patience::ask(). nullopt, and a shortage (ETIMEDOUT): that root does
+  // not answer, and is not asked again for a while; or too many do not.
+  template <class T>
+  std::optional<T> ask(const std::string& root, std::function<T(const std::string& root)> look) {
+    if (const auto ours = own(root)) return look(*ours);
+    std::optional<T> found =
+        patience_.ask<T>(which(root), [root, look = std::move(look)] { return look(root); });
+    if (!found) note_shortage(ETIMEDOUT);
+    return found;
+  }
+  // The path to go by instead, if it is the host's or this process's root by whatever process.
+  std::optional<std::string> own(const std::string& root) const;
+
+ private:
+  // The same for all processes that have the same root.
+  static std::string which(const std::string& root);
+
+  PatienceWithEach<std::string> patience_;
+};
+
+}  // namespace idlewarden
