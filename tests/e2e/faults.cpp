@@ -26,7 +26,6 @@ constexpr const char* kPins =
     "there were no pins; where there are, their names collide, which is told";
 constexpr const char* kUsers =
     "a file of the user's, which can only tighten; read again at the next login";
-constexpr const char* kRoots = "the process's root is asked instead, on a thread";
 constexpr const char* kNext = "a client or a bus that is tried again by itself";
 constexpr Silent kSilent[] = {
     {"bpf BTF_LOAD", kProbe},
@@ -75,8 +74,6 @@ constexpr Silent kSilent[] = {
     {"openat /", "a file of which it is not known whether it changed is read again", When::later},
     {"prctl", "a thread without its name"},
     {"write anon_inode:[eventfd]", "a client that is told to ask again"},
-    {"openat2 /", "a tree is given up only when it is known to be gone", When::later},
-    {"newfstatat /", "a tree is given up only when it is known to be gone", When::later},
     {"read anon_inode:[eventfd]", "stays readable, so it is read again"},
     {"read anon_inode:inotify", "stays readable, so it is read again"},
     {"openat /proc/N/cgroup", kAsked},
@@ -89,9 +86,7 @@ constexpr Silent kSilent[] = {
     {"fcntl cmd3 /etc/", "as above"},
     {"readlinkat HOST_FILE", kUsers},
     {"newfstatat /home", kUsers},
-    {"openat /proc/thread-self/fd/N", kUsers},
-    {"openat /proc/N/mountinfo", kRoots},
-    {"read /proc/N/mountinfo", kRoots},
+    {"openat /proc/self/task/N/fd/N", kUsers},
     {"newfstatat /", kPlaced, When::at_start},
     {"newfstatat /tmp", kPlaced, When::at_start},
     {"newfstatat TMP", kPlaced, When::at_start},

@@ -61,6 +61,12 @@ void FarTree::stall(const std::string& folder) {
   });
 }
 
+void FarTree::break_off(const std::string& folder) {
+  silent_ = std::make_unique<SilentFs>(folder_.path() + "/" + folder);
+  why_not_ = silent_->why_not();
+  if (why_not_.empty()) silent_->break_off();
+}
+
 void FarTree::recover() {
   rescue_ = {};
   silent_.reset();

@@ -32,6 +32,8 @@ class FarTree {
 
   // Whoever looks below this folder waits: until it recovers, or ten seconds.
   void stall(const std::string& folder);
+  // Whoever looks below this folder is told that its server is gone.
+  void break_off(const std::string& folder);
   void recover();
 
  private:

@@ -55,10 +55,14 @@ SilentFs::SilentFs(std::string folder)
 
 SilentFs::~SilentFs() {
   if (!why_not_.empty()) return;
-  server_.request_stop();
-  server_.join();
   ::umount2(folder_.c_str(), MNT_DETACH);
-  fuse_.reset();  // aborts what waits
+  break_off();
+}
+
+void SilentFs::break_off() {
+  server_.request_stop();
+  if (server_.joinable()) server_.join();
+  fuse_.reset();
 }
 
 // Only what makes it a folder, with one file that can be opened, is answered.

@@ -22,6 +22,9 @@ class SilentFs {
   SilentFs(const SilentFs&) = delete;
   SilentFs& operator=(const SilentFs&) = delete;
 
+  // Whoever comes from now on gets ENOTCONN, and so does who hangs.
+  void break_off();
+
   const std::string& why_not() const noexcept { return why_not_; }
 
  private:

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
+#include <unistd.h>
 
 #include <deque>
 #include <filesystem>
@@ -21,9 +22,9 @@
 namespace idlewarden {
 namespace {
 
-// Of this thread: it may have descriptors of its own.
+// As this thread has it: its descriptors may be its own.
 std::string name_of(int fd) {
-  return "/proc/thread-self/fd/" + std::to_string(fd);
+  return "/proc/self/task/" + std::to_string(::gettid()) + "/fd/" + std::to_string(fd);
 }
 
 bool may(uid_t viewer, const struct stat& st, mode_t users, mode_t others) {

@@ -4,12 +4,21 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <system_error>
+#include <climits>
 
 #include "base/unique_fd.h"
 
 namespace idlewarden {
+namespace {
+
+std::string target_of(const std::string& link) {
+  char target[PATH_MAX];
+  const ssize_t n = ::readlink(link.c_str(), target, sizeof target);
+  if (n < 0) note_shortage(errno);
+  return n > 0 ? std::string(target, static_cast<std::size_t>(n)) : std::string();
+}
+
+}  // namespace
 
 std::optional<std::string> OthersRoots::own(const std::string& root) const {
   if (root == "/") return root;
@@ -23,16 +32,14 @@ std::optional<std::string> OthersRoots::own(const std::string& root) const {
 // None of this asks what lies there. The root in a mount that was taken away (umount -l) is shown
 // as "/" too, and no mounts with it.
 std::string OthersRoots::which(const std::string& root) {
-  const std::filesystem::path link(root);
-  std::error_code error;
-  const auto mounts = std::filesystem::read_symlink(link.parent_path() / "ns/mnt", error);
-  const auto place = std::filesystem::read_symlink(link, error);
-  const std::string list = link.parent_path() / "mountinfo";
-  const UniqueFd seen(::open(list.c_str(), O_RDONLY | O_CLOEXEC));
+  const std::string process = root.substr(0, root.rfind('/') + 1);
+  const std::string mounts = target_of(process + "ns/mnt");
+  const std::string place = target_of(root);
+  const UniqueFd list(::open((process + "mountinfo").c_str(), O_RDONLY | O_CLOEXEC));
   char first = 0;
-  const bool known =
-      !mounts.empty() && !place.empty() && seen && ::read(seen.get(), &first, 1) == 1;
-  return known ? mounts.string() + " " + place.string() : root;
+  const ssize_t n = list ? ::read(list.get(), &first, 1) : -1;
+  if (n < 0) note_shortage(errno);
+  return mounts.empty() || place.empty() || n != 1 ? root : mounts + " " + place;
 }
 
 }  // namespace idlewarden

@@ -24,7 +24,7 @@ class Patience {
  public:
   // A call that hangs in the kernel outlives the process too, and keeps open what it can reach. So
   // it begins with no descriptors but 0 to 2, and what it opens is its own (/proc/thread-self/fd,
-  // not /proc/self/fd): sockets, locks and pins of the daemon's are free for the next one.
+  // never /proc/self/fd): sockets, locks and pins of the daemon's are free for the next one.
   // `shared`: for libraries that keep descriptors.
   enum class Descriptors { own, shared };
   explicit Patience(int most_at_a_time, Descriptors descriptors = Descriptors::own)

@@ -96,9 +96,7 @@ std::optional<std::uint64_t> print_in(const std::string& tree, const std::string
   std::string there = path;
   if (tree != "/") {
     const auto inside = Root(tree).resolve(path);
-    if (!inside && inside.error().code != ENOENT && inside.error().code != ENOTDIR) {
-      return std::nullopt;
-    }
+    if (!inside && is_shortage(inside.error().code)) return std::nullopt;
     if (!inside) return 0;
     there = tree + *inside;
   }
@@ -306,7 +304,7 @@ std::optional<std::string> FileWatch::degraded() const {
     return fmt::format("the limits rest on more than {} files; not all are watched", kMaxPaths);
   }
   if (refused_ == 0 && unseen_ > 0) {
-    return fmt::format("{} files of containers cannot be looked at: their storage does not answer",
+    return fmt::format("{} files cannot be looked at: the storage that they lie on does not answer",
                        unseen_);
   }
   if (refused_ == 0) return std::nullopt;

@@ -158,15 +158,17 @@ constexpr const char* kNewSshd =
 constexpr const char* kOldShell = "as it was at login; the file has changed since";
 constexpr const char* kNewShell = "in the file now: for later logins";
 
+bool says_same(const LimitSource& a, const LimitSource& b) {
+  return a.where.file == b.where.file && a.text == b.text && a.limit == b.limit;
+}
+
 // What was kept from the beginning of a session, and what the files say now, if that is something
 // else. A line that only moved is shown where it stands now.
 void add_kept(std::vector<LimitSource> kept, std::vector<LimitSource> now, const char* old,
               const char* news, std::vector<LimitSource>& into) {
   for (LimitSource& source : kept) {
-    const auto same = std::ranges::find_if(now, [&](const LimitSource& other) {
-      return other.where.file == source.where.file && other.text == source.text &&
-             other.limit == source.limit;
-    });
+    const auto same = std::ranges::find_if(
+        now, [&](const LimitSource& other) { return says_same(source, other); });
     if (same != now.end()) {
       into.push_back(std::move(*same));
       now.erase(same);
@@ -190,6 +192,14 @@ void add_overruled(const std::vector<LimitSource>& overruled, std::vector<LimitS
     source.limit.reset();
     into.push_back(std::move(source));
   }
+}
+
+// What was read later than at login says all that was read then.
+bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then) {
+  return std::ranges::all_of(then.in_force, [&](const LimitSource& source) {
+    return std::ranges::any_of(later.in_force,
+                               [&](const LimitSource& other) { return says_same(source, other); });
+  });
 }
 
 // What a file said that can no longer be read goes on to hold.
@@ -258,8 +268,9 @@ void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   tell_sshd(key, reading);
 }
 
-// A container's tree goes with its processes.
+// A container's tree goes with its processes, the host's does not.
 bool HostReadings::has_gone(const std::string& tree) {
+  if (own_tree(tree)) return false;
   const auto mode = ask<Result<mode_t>>(tree, [](const Root& root) { return root.mode("/"); });
   return mode && !*mode && is_gone(mode->error());
 }
@@ -304,7 +315,7 @@ void HostReadings::read_logind(const std::string& tree, LogindReading& reading) 
     now.stop_idle_session = reading.last.stop_idle_session;
     now.overruled = reading.last.overruled;
   }
-  if (!reading.read || !same(reading.last, now)) ++changes_;
+  if ((code == 0 && !reading.read) || !same(reading.last, now)) ++changes_;
   reading.last = std::move(now);
   reading.read = code == 0;
   reading.ever = reading.ever || reading.read;
@@ -364,7 +375,7 @@ void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
 }
 
 // On a thread of its own: a home may lie on a server that does not answer, and a user's lines may
-// name any path there is. Of the host's each home may hang by itself; a container is one whole.
+// name any path there is.
 std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKey& key,
                                                                    const ShellReading& reading) {
   const auto look = [user = key.second, known = reading,
@@ -395,21 +406,19 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
     return look;
   };
   const auto& [tree, user] = key;
-  if (const auto own = own_tree(tree)) {
-    return homes_.ask<ShellLook>(user.home, [look, root = *own] { return look(root); });
-  }
-  return ask<ShellLook>(tree, look);
+  return homes_.ask<ShellLook>(
+      tree + user.home, [look, root = own_tree(tree).value_or(Root(tree))] { return look(root); });
 }
 
 // What the host's own files say. If they do not answer either, nothing for now: a limit that nobody
 // has read is none, and is read as soon as it can be.
 HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, ShellUser user) {
   user.home = kNoHome;
-  std::optional<ShellTimeouts> read;
-  if (const auto own = own_tree(tree)) {
-    read = without_homes_.ask<ShellTimeouts>(
-        kPatience, [root = *own, user] { return shell_timeouts(root, user); });
-  }
+  const auto look_in = [user](const Root& root) { return shell_timeouts(root, user); };
+  const auto own = own_tree(tree);
+  auto read = own ? without_homes_.ask<ShellTimeouts>(
+                        kPatience, [look_in, root = *own] { return look_in(root); })
+                  : ask<ShellTimeouts>(tree, look_in);
   ShellLook look;
   look.unread = !read;
   look.now = read ? *std::move(read) : ShellTimeouts{};
@@ -424,7 +433,6 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   if (reading.fresh && batch_ != 0 && reading.batch == batch_) return;
   reading.batch = batch_;
   auto look = look_at_shell(key, reading);
-  reading.answered = look.has_value();
   if (!look) {
     // A user's own files can only tighten: without them nobody is ended sooner.
     reading.fresh = true;
@@ -434,6 +442,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
   }
   if (!look->now) return;
+  if (look->unread) problem(fail_errno("the shells' files do not answer", ETIMEDOUT).error());
   if (!look->unread) ++readings_;
   for (std::size_t i = 0; i < look->now->problems.size(); ++i) {
     const Error& error = look->now->problems[i];
@@ -471,12 +480,13 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   if (!now.fresh) read_shell(key, now);
   SharedShell used = now.last;
   if (!subject.session.empty()) {
-    SharedShell& kept = kept_[subject.session].shell;
-    if (!kept) {
+    Kept& kept = kept_[subject.session];
+    if (!kept.shell_is_whole) {
       read_shell(key, now);  // for a login, as its shell does
-      if (now.fresh && now.answered) kept = now.last;
+      if (!now.unread && (!kept.shell || adds_to(*now.last, *kept.shell))) kept.shell = now.last;
+      kept.shell_is_whole = now.fresh && !now.unread && !has_gone(key.first);
     }
-    used = kept ? kept : now.last;
+    used = kept.shell ? kept.shell : now.last;
   }
   if (used != now.last) {
     add_kept(used->in_force, now.last->in_force, kOldShell, kNewShell, into);

@@ -5,7 +5,8 @@
 // sshd gives each connection the configuration that it had read when it was started or reloaded,
 // and a shell reads its files once, at login. So a live session keeps what was read for it when it
 // was first asked for: of sshd_config the reading that its sshd had in force, as far as it was
-// followed, of the shell's files the one of that moment. logind's settings hold for all at once.
+// followed, of the shell's files the one of that moment; what could not be read then may be added
+// later, if it only adds. logind's settings hold for all at once.
 #pragma once
 
 #include <cstdint>
@@ -115,7 +116,6 @@ class HostReadings {
     SharedNames own_files;     // what only the user's own led to; "~/" is the home
     std::uint64_t stamps = 0;  // of all of them, from before they were read
     bool fresh = false;
-    bool answered = false;    // when it was asked for last; else some of it is from before
     bool unread = false;      // not even the host's own files answered
     std::uint64_t batch = 0;  // in which it was looked at last
   };
@@ -136,7 +136,8 @@ class HostReadings {
   // What a live session began with.
   struct Kept {
     SharedSshd sshd;
-    SharedShell shell;
+    SharedShell shell;  // as far as it was read
+    bool shell_is_whole = false;
   };
 
   Root root_of(const Subject& subject) const;

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "base/shortage.h"
 #include "base/text.h"
 #include "sessions/accepting_sshd.h"
 
@@ -110,9 +109,10 @@ std::string command_name(const Procfs& procfs, pid_t leader) {
   }
   std::string name = procfs.comm(pid).value_or(std::string());
   if (!name.starts_with("sshd")) return name;
+  // One whose memory does not answer may be it; anybody can have a job's name, and so its limit.
   const auto internal = is_internal_sftp(procfs, pid);
-  if (!internal) note_shortage(internal.error().code);
-  return internal.value_or(false) ? std::string(kInternalSftp) : name;
+  const bool silent = !internal && internal.error().code == ETIMEDOUT;
+  return silent || internal.value_or(false) ? std::string(kInternalSftp) : name;
 }
 
 Channel channel_of(const Procfs& procfs, pid_t leader) {

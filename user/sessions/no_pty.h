@@ -40,7 +40,6 @@ Result<NoPtyPart> no_pty_part(const Procfs& procfs, const std::vector<HostProgra
                               const Leader& leader);
 
 // What runs on a channel: comm of the leader, or of the one process that a shell there waits for.
-// One whose memory does not answer is a shortage (base/shortage.h).
 std::string command_name(const Procfs& procfs, pid_t leader);
 
 // What that was asked for as: a shell that was not asked for a command is a login shell, and what

@@ -326,7 +326,7 @@ TEST_F(FileWatchInContainerTest, WhatDoesNotAnswerHoldsNobodyUpAndHasNotChanged)
   EXPECT_THAT(changes_after_a_poll(), IsEmpty());
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 8s);
   ASSERT_TRUE(watch_.degraded());
-  EXPECT_THAT(*watch_.degraded(), testing::HasSubstr("2 files of containers"));
+  EXPECT_THAT(*watch_.degraded(), testing::HasSubstr("2 files cannot be looked at"));
 }
 
 }  // namespace

@@ -724,6 +724,36 @@ TEST_F(LimitsTest, ATreeThatDoesNotAnswerHoldsNobodyUp) {
   EXPECT_THAT(limits.take_problems(), IsEmpty());
 }
 
+// What was read at login holds; what could not be read then may only be added.
+TEST_F(LimitsTest, AHomeWhoseServerIsGoneSettlesNothing) {
+  test::FarTree far;
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  far.file("etc/profile", "TMOUT=3600\n");
+  far.file("home/alice/.bash_profile", "TMOUT=600\n");
+  Subject inside = alice();
+  inside.sshd.root = far.root();
+  Limits limits = load();
+  const auto limit_of = [&](const std::string& session) {
+    return limits.resolve(live(inside, session, ""), WallTime{}).limit;
+  };
+  far.break_off("home");
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  EXPECT_EQ(limit_of("one"), Seconds(3600));
+  far.recover();
+  EXPECT_EQ(limit_of("one"), Seconds(600));
+  far.file("home/alice/.bash_profile", "");
+  far.break_off("home");
+  EXPECT_EQ(limit_of("two"), Seconds(600)) << "the reading from before";
+  far.file("etc/profile", "TMOUT=300\n");
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limit_of("two"), Seconds(600)) << "as it was at login";
+  EXPECT_EQ(limit_of("three"), Seconds(300));
+  far.recover();
+  ASSERT_TRUE(limits.reload());
+  EXPECT_EQ(limit_of("one"), Seconds(600));
+  EXPECT_EQ(limit_of("two"), Seconds(600));
+}
+
 // What an sshd has read that cannot be read now is not what was read before.
 TEST_F(LimitsTest, WhatDoesNotAnswerSettlesNothing) {
   test::FarTree far;
