@@ -30,11 +30,6 @@ lines = [
     "for name in null zero full random urandom tty; do touch dev/$name; mount --bind /dev/$name dev/$name; done",
     "mount --bind /tmp tmp",
 ]
-# What a program built with ThreadSanitizer is told to read.
-for option in os.environ.get("TSAN_OPTIONS", "").split(":"):
-    if option.startswith("suppressions="):
-        path = shlex.quote(option.removeprefix("suppressions="))
-        lines.append(f"install -D -m 644 {path} ./{path}")
 volumes = {volume["name"]: volume for volume in pod["volumes"]}
 for mount in sorted(container["volumeMounts"], key=lambda mount: mount["mountPath"]):
     volume, target = volumes[mount["name"]], root + mount["mountPath"]

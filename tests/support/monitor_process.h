@@ -53,7 +53,9 @@ class MonitorProcess {
   Json wait_event(const std::string& type, std::chrono::milliseconds timeout,
                   const Predicate& predicate = {}) const;
   Json sessions() const;  // `idlewarden sessions --json`
-  bool refuses() const;   // nobody holds its socket any more
+  // Nobody holds its socket any more. True with ThreadSanitizer: there who hangs holds it
+  // (base/patience.cpp).
+  bool refuses() const;
   void write_policy(const std::string& toml) const;
   std::string metrics() const;  // GET /metrics through the socket
   std::string endings() const { return socket() + ".state/endings.json"; }

@@ -477,17 +477,14 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   const ShellKey key{root_of(subject).directory(), shell_user(subject)};
   shells_.set_most(std::max(kMostShells, kept_.size() + 1));
   ShellReading& now = shells_[key];
-  if (!now.fresh) read_shell(key, now);
-  SharedShell used = now.last;
-  if (!subject.session.empty()) {
-    Kept& kept = kept_[subject.session];
-    if (!kept.shell_is_whole) {
-      read_shell(key, now);  // for a login, as its shell does
-      if (!now.unread && (!kept.shell || adds_to(*now.last, *kept.shell))) kept.shell = now.last;
-      kept.shell_is_whole = now.fresh && !now.unread && !has_gone(key.first);
-    }
-    used = kept.shell ? kept.shell : now.last;
+  Kept* const kept = subject.session.empty() ? nullptr : &kept_[subject.session];
+  const bool for_login = kept != nullptr && !kept->shell_is_whole;  // as its shell does
+  if (!now.fresh || for_login) read_shell(key, now);
+  if (for_login) {
+    if (!now.unread && (!kept->shell || adds_to(*now.last, *kept->shell))) kept->shell = now.last;
+    kept->shell_is_whole = now.fresh && !now.unread && !has_gone(key.first);
   }
+  const SharedShell used = kept != nullptr && kept->shell ? kept->shell : now.last;
   if (used != now.last) {
     add_kept(used->in_force, now.last->in_force, kOldShell, kNewShell, into);
   } else {
