@@ -24,8 +24,8 @@ std::optional<std::string> OthersRoots::own(const std::string& root) const {
   if (root == "/") return root;
   const std::string asked = which(root);
   if (asked == which("/proc/self/root")) return "/";
-  const std::string hosts = "/proc/1/root";
-  if (asked == which(hosts)) return hosts;
+  constexpr const char* kHosts = "/proc/1/root";
+  if (asked == which(kHosts)) return kHosts;
   return std::nullopt;
 }
 

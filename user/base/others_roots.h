@@ -7,7 +7,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <functional>
+#include <concepts>
 #include <optional>
 #include <string>
 #include <utility>
@@ -28,7 +28,7 @@ class OthersRoots {
   // outlive the caller, as in Patience::ask(). nullopt, and a shortage (ETIMEDOUT): that root does
   // not answer, and is not asked again for a while; or too many do not.
   template <class T>
-  std::optional<T> ask(const std::string& root, std::function<T(const std::string& root)> look) {
+  std::optional<T> ask(const std::string& root, std::invocable<std::string> auto look) {
     if (const auto ours = own(root)) return look(*ours);
     std::optional<T> found =
         patience_.ask<T>(which(root), [root, look = std::move(look)] { return look(root); });

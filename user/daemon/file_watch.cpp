@@ -149,13 +149,15 @@ FileWatch::Prints FileWatch::look_at(const std::vector<std::string>& paths, Wall
   Prints all;
   for (const auto& [tree, files] : trees) {
     const std::size_t cut = tree == "/" ? 0 : tree.size();
-    auto found = roots_.ask<Prints>(tree, [cut, files, read_since](const std::string& root) {
-      Prints prints;
-      for (const std::string& path : files) {
-        if (const auto print = print_in(root, path.substr(cut), read_since)) prints[path] = *print;
-      }
-      return prints;
-    });
+    auto found =
+        roots_.ask<Prints>(tree, [cut, files = files, read_since](const std::string& root) {
+          Prints prints;
+          for (const std::string& path : files) {
+            if (const auto print = print_in(root, path.substr(cut), read_since))
+              prints[path] = *print;
+          }
+          return prints;
+        });
     if (found) all.merge(*found);
   }
   return all;

@@ -219,7 +219,7 @@ Root HostReadings::root_of(const Subject& subject) const {
 }
 
 template <class T>
-std::optional<T> HostReadings::ask(const std::string& tree, std::function<T(const Root&)> look) {
+std::optional<T> HostReadings::ask(const std::string& tree, std::invocable<Root> auto look) {
   if (tree == root_.directory()) return look(root_);
   return roots_.ask<T>(
       tree, [look = std::move(look)](const std::string& root) { return look(Root(root)); });
@@ -245,8 +245,9 @@ void HostReadings::problem(const Error& error) {
 void HostReadings::read_sshd(const SshdKey& key, SshdReading& reading) {
   const auto& [tree, file, options] = key;
   ShortageWatch shortage;
-  auto answer = ask<Result<SshdConfig>>(
-      tree, [file, options](const Root& root) { return SshdConfig::load(root, file, options); });
+  auto answer = ask<Result<SshdConfig>>(tree, [file = file, options = options](const Root& root) {
+    return SshdConfig::load(root, file, options);
+  });
   if (answer) ++readings_;
   const int code = shortage.take();
   // What a shortage may have kept back is read again when it is asked for next.

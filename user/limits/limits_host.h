@@ -145,7 +145,7 @@ class HostReadings {
   void problem(const Error& error);
   // As OthersRoots::ask().
   template <class T>
-  std::optional<T> ask(const std::string& tree, std::function<T(const Root&)> look);
+  std::optional<T> ask(const std::string& tree, std::invocable<Root> auto look);
   // The tree whose files are the host's, not those of a container.
   std::optional<Root> own_tree(const std::string& tree) const;
   bool has_gone(const std::string& tree);
