@@ -29,8 +29,10 @@ std::string TempDir::file(std::string_view name, std::string_view content, unsig
   while (name.starts_with('/')) name.remove_prefix(1);
   const std::filesystem::path full = std::filesystem::path(path_) / name;
   std::filesystem::create_directories(full.parent_path());
-  std::ofstream(full, std::ios::binary) << content;
+  // The mode first: after the content, it would be a second change to whoever watches the file.
+  std::ofstream out(full, std::ios::binary);
   if (::chmod(full.c_str(), mode) != 0) throw std::system_error(errno, std::generic_category());
+  out << content;
   return full.string();
 }
 
