@@ -20,10 +20,8 @@ std::string target_of(const std::string& link) {
 
 }  // namespace
 
-std::optional<std::string> OthersRoots::own(const std::string& root) const {
-  if (root == "/") return root;
-  const std::string asked = which(root);
-  if (asked == which("/proc/self/root")) return "/";
+std::optional<std::string> OthersRoots::path_of_own(const std::string& asked) {
+  if (asked == "/" || asked == which("/proc/self/root")) return "/";
   constexpr const char* kHosts = "/proc/1/root";
   if (asked == which(kHosts)) return kHosts;
   return std::nullopt;
@@ -32,6 +30,7 @@ std::optional<std::string> OthersRoots::own(const std::string& root) const {
 // None of this asks what lies there. The root in a mount that was taken away (umount -l) is shown
 // as "/" too, and no mounts with it.
 std::string OthersRoots::which(const std::string& root) {
+  if (root == "/") return root;
   const std::string process = root.substr(0, root.rfind('/') + 1);
   const std::string mounts = target_of(process + "ns/mnt");
   const std::string place = target_of(root);

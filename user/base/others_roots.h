@@ -29,18 +29,22 @@ class OthersRoots {
   // not answer, and is not asked again for a while; or too many do not.
   template <class T>
   std::optional<T> ask(const std::string& root, std::invocable<std::string> auto look) {
-    if (const auto ours = own(root)) return look(*ours);
+    const std::string asked = which(root);
+    if (const auto ours = path_of_own(asked)) return look(*ours);
     std::optional<T> found =
-        patience_.ask<T>(which(root), [root, look = std::move(look)] { return look(root); });
+        patience_.ask<T>(asked, [root, look = std::move(look)] { return look(root); });
     if (!found) note_shortage(ETIMEDOUT);
     return found;
   }
   // The path to go by instead, if it is the host's or this process's root by whatever process.
-  std::optional<std::string> own(const std::string& root) const;
+  static std::optional<std::string> own(const std::string& root) {
+    return path_of_own(which(root));
+  }
 
  private:
-  // The same for all processes that have the same root.
+  // The same for all processes that have the same root; "/" as it is.
   static std::string which(const std::string& root);
+  static std::optional<std::string> path_of_own(const std::string& asked);
 
   PatienceWithEach<std::string> patience_;
 };

@@ -305,11 +305,11 @@ std::optional<std::string> FileWatch::degraded() const {
   if (too_many_) {
     return fmt::format("the limits rest on more than {} files; not all are watched", kMaxPaths);
   }
-  if (refused_ == 0 && unseen_ > 0) {
+  if (refused_ == 0) {
+    if (unseen_ == 0) return std::nullopt;
     return fmt::format("{} files cannot be looked at: the storage that they lie on does not answer",
                        unseen_);
   }
-  if (refused_ == 0) return std::nullopt;
   return fmt::format(
       "not every configuration file can be watched ({}; sysctl fs.inotify), so they are looked at "
       "every {} s",

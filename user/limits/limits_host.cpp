@@ -227,7 +227,7 @@ std::optional<T> HostReadings::ask(const std::string& tree, std::invocable<Root>
 
 std::optional<Root> HostReadings::own_tree(const std::string& tree) const {
   if (tree == root_.directory()) return root_;
-  const auto own = roots_.own(tree);
+  const auto own = OthersRoots::own(tree);
   return own ? std::optional<Root>(*own) : std::nullopt;
 }
 

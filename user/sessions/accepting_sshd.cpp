@@ -56,14 +56,14 @@ Result<std::string> default_config_file(const std::string& executable, const std
 
 // The tree that the process sees as "/", if it is another than ours; the host's by a name that
 // lasts.
-std::string root_of(const Procfs& procfs, pid_t pid, const OthersRoots& roots) {
+std::string root_of(const Procfs& procfs, pid_t pid) {
   const auto ours = procfs.link(::getpid(), "ns/mnt");
   const auto theirs = procfs.link(pid, "ns/mnt");
   const auto root = procfs.link(pid, "root");
   const bool elsewhere = (ours && theirs && *ours != *theirs) || (root && *root != "/");
   if (!elsewhere) return "/";
   const std::string tree = procfs.path(pid, "root");
-  return roots.own(tree).value_or(tree);
+  return OthersRoots::own(tree).value_or(tree);
 }
 
 // sshd reads its files when it is executed, and gives what it read to the processes of its
@@ -139,7 +139,7 @@ Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<Hos
   if (const auto uid = procfs.real_uid(top.pid); !uid || *uid != 0) {
     return result;
   }
-  result.root = root_of(procfs, top.pid, roots);
+  result.root = root_of(procfs, top.pid);
   result.reading = reading_of(procfs, top.pid);
   result.options = std::move(arguments.options);
   if (arguments.config_file.empty()) {
