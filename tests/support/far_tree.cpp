@@ -2,8 +2,6 @@
 #include "support/far_tree.h"
 
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,8 +15,7 @@
 namespace idlewarden::test {
 
 FarTree::FarTree() {
-  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
-      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+  if (!own_mounts()) {
     why_not_ = "cannot have mounts of its own";
     return;
   }
@@ -53,12 +50,7 @@ void FarTree::link(const std::string& path, const std::string& target) const {
 void FarTree::stall(const std::string& folder) {
   silent_ = std::make_unique<SilentFs>(folder_.path() + "/" + folder);
   why_not_ = silent_->why_not();
-  rescue_ = std::jthread([this](const std::stop_token& stop) {
-    for (int i = 0; i < 100 && !stop.stop_requested(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    silent_.reset();
-  });
+  silent_->go_after(std::chrono::seconds(10));
 }
 
 void FarTree::break_off(const std::string& folder) {
@@ -68,7 +60,6 @@ void FarTree::break_off(const std::string& folder) {
 }
 
 void FarTree::recover() {
-  rescue_ = {};
   silent_.reset();
 }
 

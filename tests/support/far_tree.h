@@ -7,7 +7,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 
 #include "support/silent_fs.h"
 #include "support/temp_dir.h"
@@ -41,7 +40,6 @@ class FarTree {
   std::string why_not_;
   TempDir folder_;
   std::unique_ptr<SilentFs> silent_;
-  std::jthread rescue_;
 };
 
 }  // namespace idlewarden::test

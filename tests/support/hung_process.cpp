@@ -2,9 +2,7 @@
 #include "support/hung_process.h"
 
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include <cstdint>
 #include <fstream>
 #include <system_error>
+#include <thread>
 
 #include "base/unique_fd.h"
 
@@ -59,8 +58,7 @@ bool waits_for_its_memory(pid_t pid) {
 }  // namespace
 
 HungProcess::HungProcess(uid_t user) {
-  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
-      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+  if (!own_mounts()) {
     why_not_ = "cannot have mounts of its own";
     return;
   }
@@ -79,17 +77,11 @@ HungProcess::HungProcess(uid_t user) {
   if (!why_not_.empty()) return;
   [[maybe_unused]] const auto told = ::write(teller.get(), "!", 1);
   if (!waits_for_its_memory(pid_)) why_not_ = "a process did not hang";
-  rescue_ = std::jthread([this](const std::stop_token& stop) {
-    for (int i = 0; i < 100 && !stop.stop_requested(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    silent_.reset();
-  });
+  silent_->go_after(std::chrono::seconds(10));
 }
 
 HungProcess::~HungProcess() {
   if (pid_ > 0) ::kill(pid_, SIGKILL);
-  rescue_ = {};
   silent_.reset();
   if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
 }

@@ -8,7 +8,6 @@
 
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "support/silent_fs.h"
 #include "support/temp_dir.h"
@@ -31,7 +30,6 @@ class HungProcess {
   std::string why_not_;
   TempDir folder_;
   std::unique_ptr<SilentFs> silent_;
-  std::jthread rescue_;  // after ten seconds, of who waits for it all the same
 };
 
 }  // namespace idlewarden::test

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/fuse.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -41,6 +42,11 @@ void reply(int fuse, std::uint64_t unique, const Body& body) {
 
 }  // namespace
 
+bool own_mounts() {
+  return ::unshare(CLONE_NEWNS) == 0 &&
+         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+}
+
 SilentFs::SilentFs(std::string folder)
     : folder_(std::move(folder)), fuse_(::open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK)) {
   const std::string options =
@@ -54,9 +60,24 @@ SilentFs::SilentFs(std::string folder)
 }
 
 SilentFs::~SilentFs() {
+  rescue_ = {};
+  go();
+}
+
+void SilentFs::go() {
   if (!why_not_.empty()) return;
   ::umount2(folder_.c_str(), MNT_DETACH);
   break_off();
+}
+
+void SilentFs::go_after(std::chrono::milliseconds time) {
+  rescue_ = std::jthread(
+      [this, until = std::chrono::steady_clock::now() + time](const std::stop_token& stop) {
+        while (!stop.stop_requested() && std::chrono::steady_clock::now() < until) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        }
+        if (!stop.stop_requested()) go();
+      });
 }
 
 void SilentFs::break_off() {

@@ -5,12 +5,17 @@
 // only.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <thread>
 
 #include "base/unique_fd.h"
 
 namespace idlewarden::test {
+
+// A private mount namespace for the rest of this process, which must have one thread only if it
+// forks afterwards. False: not allowed.
+bool own_mounts();
 
 class SilentFs {
  public:
@@ -22,6 +27,8 @@ class SilentFs {
   SilentFs(const SilentFs&) = delete;
   SilentFs& operator=(const SilentFs&) = delete;
 
+  // It goes by itself then: who waits for it all the same has taken too long, but is let go.
+  void go_after(std::chrono::milliseconds time);
   // Whoever comes from now on gets ENOTCONN, and so does who hangs.
   void break_off();
 
@@ -29,11 +36,13 @@ class SilentFs {
 
  private:
   void serve(const std::stop_token& stop) const;
+  void go();
 
   std::string folder_;
   std::string why_not_;
   UniqueFd fuse_;
   std::jthread server_;
+  std::jthread rescue_;
 };
 
 }  // namespace idlewarden::test

@@ -10,6 +10,7 @@
 
 #include "enforce/own_scope.h"
 #include "pty_child.h"
+#include "support/silent_fs.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -41,12 +42,6 @@ class Terminate : public testing::Test {
   }
   std::unique_ptr<Terminator> terminator_ = system_terminator();
 };
-
-// A private mount namespace for the rest of this process.
-bool own_mounts() {
-  return ::unshare(CLONE_NEWNS) == 0 &&
-         ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
-}
 
 TEST_F(Terminate, AHangUpEndsAShell) {
   PtyChild child(kPlain);
@@ -219,14 +214,14 @@ TEST_F(Terminate, AnotherHostProcessIsNotHeld) {
 
 // A second devpts numbers its ttys from 0 too; the host's tty of that number is another one.
 TEST_F(Terminate, ATtyOfAPrivateDevptsIsFoundAndNoOther) {
-  if (!own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
   const TempDir dir;
   const char* options = "newinstance,ptmxmode=0666,mode=0620";
   if (::mount("devpts", dir.path().c_str(), "devpts", 0, options) != 0) {
     GTEST_SKIP() << "cannot mount a devpts";
   }
   const auto enter = [&] {
-    own_mounts();
+    test::own_mounts();
     ::mount(dir.path().c_str(), "/dev/pts", nullptr, MS_BIND, nullptr);
   };
   const auto enter_and_hide = [&] {
@@ -255,10 +250,10 @@ TEST_F(Terminate, ATtyOfAPrivateDevptsIsFoundAndNoOther) {
 // Whatever a container's root puts in place of its tty is not even opened: a FIFO would block, a
 // device could act.
 TEST_F(Terminate, SomethingElseInPlaceOfTheTtyIsNotOpened) {
-  if (!own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
   PtyChild child("exec 3>&1 </dev/null >/dev/null 2>&1; echo ready >&3; exec 3>&-; sleep 1000",
                  "/dev/pts", [] {
-                   own_mounts();
+                   test::own_mounts();
                    ::mount("none", "/dev/pts", "tmpfs", 0, nullptr);
                    for (int n = 0; n < 20000; ++n) {  // whichever is its own
                      ::mkfifo(fmt::format("/dev/pts/{}", n).c_str(), 0600);
@@ -293,7 +288,7 @@ TEST_F(Terminate, SurvivorsDieWithTheirOwnScopeOnly) {
   ASSERT_FALSE(nobodys);
   EXPECT_EQ(nobodys.error().code, ENOENT);
 
-  if (!own_mounts() || ::mount("none", "/sys/fs/cgroup", "cgroup2", 0, nullptr) != 0) {
+  if (!test::own_mounts() || ::mount("none", "/sys/fs/cgroup", "cgroup2", 0, nullptr) != 0) {
     GTEST_SKIP() << "cannot mount cgroup2";
   }
   const std::string scope =

@@ -29,10 +29,7 @@ class TtyThatDoesNotAnswer : public testing::Test {
  protected:
   void SetUp() override {
     if (::geteuid() != 0) GTEST_SKIP() << "only root may hang up a tty";
-    if (::unshare(CLONE_NEWNS) != 0 ||
-        ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-      GTEST_SKIP() << "cannot have mounts of its own";
-    }
+    if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
     silent_ = std::make_unique<SilentFs>(dir_.path());
     if (!silent_->why_not().empty()) GTEST_SKIP() << silent_->why_not();
     writer_ = scripts_.file("writer.py",

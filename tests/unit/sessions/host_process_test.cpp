@@ -150,20 +150,11 @@ TEST_F(HostProcessTest, AJailWithoutADevptsHasItsTerminalAllTheSame) {
 
 // A jail on a server that has gone: whose terminal it is cannot be told, and nobody waits for that.
 TEST_F(HostProcessTest, ARootThatDoesNotAnswer) {
-  if (::geteuid() != 0 || ::unshare(CLONE_NEWNS) != 0 ||
-      ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-    GTEST_SKIP() << "cannot have mounts of its own";
-  }
+  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
   const test::TempDir dir;
-  auto silent = std::make_unique<test::SilentFs>(dir.path());
-  if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
-  // Whoever waits for it all the same is let go, and has taken too long.
-  std::jthread rescue([&](const std::stop_token& stop) {
-    for (int i = 0; i < 100 && !stop.stop_requested(); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-    }
-    silent.reset();
-  });
+  test::SilentFs silent(dir.path());
+  if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
+  silent.go_after(std::chrono::seconds(10));
   proc.link(kHost, "root", dir.path());
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10; ++i) {
