@@ -27,6 +27,8 @@ namespace {
                          const std::map<std::string, std::string>& environment,
                          void (*before_exec)() = nullptr) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  // Nothing of the test runner's, or of who started that.
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
   std::vector<char*> raw;
   for (const std::string& argument : argv) raw.push_back(const_cast<char*>(argument.c_str()));
   raw.push_back(nullptr);

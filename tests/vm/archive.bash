@@ -46,3 +46,13 @@ private_apt() {
     -o Dir::State::lists="$state/lists" -o Dir::Cache="$state/cache" \
     -o Dir::State::status=/dev/null -o APT::Architecture=amd64 -o APT::Sandbox::User=root "$@"
 }
+
+# quiet_mmdebstrap ARGUMENT...: without descriptors of who called us. Those it opens itself have to be
+# below 10: apt writes to one by /bin/sh's `cat >&N`, and dash knows one digit only.
+quiet_mmdebstrap() (
+  for descriptor in /proc/self/fd/*; do
+    descriptor=${descriptor##*/}
+    ((descriptor <= 2)) || exec {descriptor}>&-
+  done
+  exec mmdebstrap --quiet "$@"
+)
