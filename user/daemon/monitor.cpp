@@ -39,7 +39,7 @@ constexpr Nanoseconds kScanInACrowd = Seconds(30);
 constexpr Nanoseconds kJudgeEvery = Seconds(20);
 constexpr Nanoseconds kJudgeAgain = Seconds(1);
 constexpr std::size_t kJudgedInRotation = 64;
-// A turn that ends many sessions takes a while; each is decided on a scan no older than this.
+// A turn that reports many sessions takes a while; each is decided on a scan no older than this.
 constexpr Nanoseconds kSecondLookLasts = std::chrono::milliseconds(100);
 
 bool is(const Leader& leader, const SessionId& id) {
@@ -322,17 +322,20 @@ void Monitor::dismiss() {
   }
 }
 
-// While its user's groups are not known a session keeps the limit that it has: none, at first.
+// While its user's groups cannot be told, it is judged by those that were known; never known, it
+// has no limit.
 void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
   watched.judged = false;
   auto groups = parts_.table.groups_of(session);
-  if (!groups) {
-    unsettled_ = fail("the groups of " + session.user + " are not known").error();
-    return;
-  }
+  if (!groups) unsettled_ = fail("the groups of " + session.user + " are not known").error();
+  const bool known = groups.has_value();
+  // Of the host's accounts the table knows the last answer itself.
+  if (known && session.root != "/") watched.groups = groups;
+  if (!known) groups = watched.groups;
+  if (!groups) return;
   watched.verdict =
       verdicts_.share(parts_.limits.resolve(subject_of(session, std::move(*groups)), wall));
-  watched.judged = all_was_read();
+  watched.judged = all_was_read() && known;
 }
 
 // All that was asked for since the last time.
@@ -416,7 +419,15 @@ Observation Monitor::observe(const Session& session, const Watched& watched, Boo
 std::optional<Observation> Monitor::look_again(const SessionId& id) {
   const BootTime now = parts_.clock.now();
   if (stall_.settling(now)) return std::nullopt;
-  if (!second_look_ || now - second_look_at_ > kSecondLookLasts) {
+  const Session* session = parts_.table.find(id);
+  const auto entry = watched_.find(id);
+  if (session == nullptr || entry == watched_.end()) return std::nullopt;
+  // Whoever is ended is looked at after its tty was opened: only then what the scan says of the
+  // leader's tty is so of the one that was opened.
+  const Verdict& verdict = *entry->second.verdict;
+  const bool is_told_only = verdict.mode == Mode::audit || verdict.action == Action::alert;
+  const bool lasts = is_told_only && now - second_look_at_ <= kSecondLookLasts;
+  if (!second_look_ || !lasts) {
     second_look_at_ = now;
     auto leaders = parts_.source.scan();
     if (!leaders) {
@@ -426,12 +437,7 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
     }
     second_look_ = std::move(*leaders);
   }
-  const Session* session = parts_.table.find(id);
-  const auto entry = watched_.find(id);
-  if (session == nullptr || entry == watched_.end() ||
-      !is_there(parts_.procfs, *second_look_, *session)) {
-    return std::nullopt;
-  }
+  if (!is_there(parts_.procfs, *second_look_, *session)) return std::nullopt;
   // What is typed elsewhere, or may be, is not seen.
   if (!keyboard_reaches(parts_.procfs, session->tty).value_or(false)) return std::nullopt;
   input_.sample(*session);

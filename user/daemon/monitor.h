@@ -69,6 +69,8 @@ class Monitor {
     bool watched = false;    // its input is being recorded
     bool judged = false;     // the verdict rests on all that it should
     std::optional<BootTime> by_file_time = std::nullopt;  // earlier than clock_floor
+    std::optional<std::vector<std::string>> groups =
+        std::nullopt;  // a container's user's, last told
   };
 
   void read_all_again_after_a_stall(BootTime now);

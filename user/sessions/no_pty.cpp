@@ -138,7 +138,7 @@ bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Se
   }
   return std::ranges::any_of(leaders, [&](const Leader& leader) {
     return leader.pid == id.leader && leader.start == id.start &&
-           (leader.tty ? leader.tty->address : 0) == id.tty;
+           (leader.tty ? *leader.tty == session.tty : !session.has_tty());
   });
 }
 

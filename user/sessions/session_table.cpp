@@ -230,11 +230,14 @@ bool SessionTable::Impl::is_over(const Leader& leader, BootTime scanned, Entry& 
   const auto reached = leader.tty ? keyboard_reaches(procfs, *leader.tty) : true;
   if (!reached) resolver.tell_of_keyboard(reached.error());
   const bool out_of_reach = !reached.value_or(true);
+  // The kernel gave the tty that the leader took since the very memory of the one before.
+  const bool another_tty = leader.tty && *leader.tty != entry.session->tty;
+  if (another_tty) entry.untouched = false;
   // A command that its connection has left behind is nobody's.
   const bool orphaned = !leader.tty && entry.serves == 0 && leader.parent != entry.session->host;
-  if (out_of_reach) entry.standing = Resolver::Standing::not_yet;
+  if (out_of_reach || another_tty) entry.standing = Resolver::Standing::not_yet;
   if (orphaned) entry.standing = Resolver::Standing::never;
-  return out_of_reach || orphaned || logind_ended(entry, scanned);
+  return out_of_reach || another_tty || orphaned || logind_ended(entry, scanned);
 }
 
 bool SessionTable::Impl::logind_ended(Entry& entry, BootTime scanned) const {

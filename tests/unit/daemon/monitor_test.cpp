@@ -715,6 +715,17 @@ TEST_F(MonitorTest, AStepOfTheWallClockChangesNothing) {
 }
 
 // A reload that waited in the daemon's own queue is taken before anything is decided.
+TEST_F(MonitorTest, ASecondSleepIsFollowedByAPauseToo) {
+  log_in(kStart);
+  tick_at(0);
+  wake_at(3600);
+  wake_at(7200);
+  EXPECT_EQ(terminator_.hung_up, 0);
+  source_.seen.last_input = clock_.now();
+  tick_at(7203);
+  EXPECT_EQ(terminator_.hung_up, 0);
+}
+
 TEST_F(MonitorTest, APolicyThatChangedDuringTheStallRules) {
   log_in(kStart);
   tick_at(0);

@@ -364,6 +364,16 @@ TEST_F(NoPtyTest, WhetherASessionIsStillThere) {
   EXPECT_FALSE(is_there(proc.procfs(), {leader_on_pts(kCommand, kHost, 3)}, command));
 }
 
+TEST_F(NoPtyTest, WhoIsOnAnotherTtyAtTheSameAddressIsNotThere) {
+  Leader leader = leader_on_pts(kCommand, kHost, 3);
+  Session session;
+  session.id = {leader.pid, leader.start, leader.tty->address};
+  session.tty = *leader.tty;
+  EXPECT_TRUE(is_there(proc.procfs(), {leader}, session));
+  leader.tty->devpts_dev += 1;
+  EXPECT_FALSE(is_there(proc.procfs(), {leader}, session));
+}
+
 TEST_F(NoPtyTest, WhetherAConnectionIsStillBare) {
   table.update({monitor()}, second(50));
   table.update({monitor()}, second(53));

@@ -116,6 +116,15 @@ TEST_F(SessionTableTest, TheSamePidAndTtyWithAnotherStartIsAnotherSession) {
   EXPECT_EQ(only().id.start, leader.start);
 }
 
+TEST_F(SessionTableTest, AnotherTtyAtTheSameAddressIsAnotherSession) {
+  Leader leader = leader_on_pts(kShell, kHost, 3);
+  table.update({leader}, second(50));
+  leader.tty->devpts_dev += 1;
+  const auto change = table.update({leader}, second(52));
+  EXPECT_THAT(change.ended, SizeIs(1));
+  EXPECT_THAT(table.sessions(), IsEmpty());
+}
+
 TEST_F(SessionTableTest, AServiceIsNoSession) {
   Leader leader = leader_on_pts(kShell, kInit, 3);
   leader.tty.reset();
