@@ -184,6 +184,16 @@ FileStamp file_stamp(const struct stat& st) {
           .changed = time(st.st_ctim)};
 }
 
+bool lies_in(const std::string& path, const std::string& folder) {
+  const auto plain = [](const std::string& spelt) {
+    std::string normal = std::filesystem::path(spelt).lexically_normal();
+    if (!normal.ends_with('/')) normal += '/';
+    return normal;
+  };
+  const std::string within = plain(folder);
+  return within.size() > 1 && plain(path).starts_with(within);
+}
+
 Root::Root(std::string directory) : directory_(std::move(directory)) {
   while (directory_.size() > 1 && directory_.back() == '/') directory_.pop_back();
   if (directory_.empty()) directory_ = "/";

@@ -37,6 +37,10 @@ struct FileStamp {
 };
 FileStamp file_stamp(const struct stat& st);
 
+// Whether a path is that of the folder or leads below it, however either is spelt; links are not
+// followed. Nothing lies in /.
+bool lies_in(const std::string& path, const std::string& folder);
+
 // A user as permissions ask for one.
 struct Rights {
   uid_t uid = 0;

@@ -67,7 +67,7 @@ void Findings::problem(Error error) {
 bool Findings::is_users_own(const std::string& path, bool chosen) const {
   const std::string plain = std::filesystem::path(path).lexically_normal();
   const bool system = plain.starts_with("/etc/") || plain.starts_with("/usr/");
-  return (chosen && !system) || (user_.home.size() > 1 && plain.starts_with(user_.home + "/"));
+  return (chosen && !system) || lies_in(path, user_.home);
 }
 
 const Result<mode_t>& Findings::mode(const std::string& path, bool users_own) {

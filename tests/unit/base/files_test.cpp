@@ -129,5 +129,17 @@ TEST(Root, GlobsInsideItself) {
   EXPECT_EQ(Root(tree.path()).glob("/etc/*"), std::vector<std::string>{"/etc/here"});
 }
 
+TEST(LiesIn, HoweverEitherIsSpelt) {
+  for (const char* folder : {"/home/u", "/home/u/", "/home/u/./", "/home//u", "/home/x/../u"}) {
+    for (const char* path : {"/home/u", "/home/u/", "/home/u//x", "/home/./u/x/y"}) {
+      EXPECT_TRUE(lies_in(path, folder)) << path << " in " << folder;
+    }
+    for (const char* path : {"/home", "/home/u2", "/home/u/../x", "/etc/passwd", ""}) {
+      EXPECT_FALSE(lies_in(path, folder)) << path << " in " << folder;
+    }
+  }
+  for (const char* folder : {"", "/", "//", "/."}) EXPECT_FALSE(lies_in("/home/u", folder));
+}
+
 }  // namespace
 }  // namespace idlewarden

@@ -184,6 +184,19 @@ TEST_F(ShellTimeout, OrderThatIsTheLocalesIsDoubtful) {
   EXPECT_EQ(decided(), 900) << "the same order everywhere";
 }
 
+TEST_F(ShellTimeout, UsersFilesAreTheirsHoweverTheirHomeIsSpelt) {
+  file("/etc/profile", "TMOUT=600\n");
+  for (const char* home : {"/home/u/", "/home/u/./", "/home//u"}) {
+    user_.home = home;
+    for (const char* text : {"TMOUT=0\n", "unset TMOUT\n"}) {
+      file("/home/u/.bash_profile", text);
+      EXPECT_EQ(decided(), 600) << home;
+    }
+    file("/home/u/.bash_profile", "TMOUT=300\n");
+    EXPECT_THAT(read().in_force, SizeIs(2)) << home;
+  }
+}
+
 TEST_F(ShellTimeout, ConditionLeftOpenKeepsBothWays) {
   profile("TMOUT=600\nif grep -q x /etc/y; then TMOUT=300; fi\n");
   const ShellTimeouts timeouts = read();
