@@ -160,5 +160,22 @@ TEST_P(Containers, StorageThatStopsAnsweringHoldsNobodyUp) {
   silent.reset();
 }
 
+TEST_P(Containers, AReloadToAuditHoldsWhereStorageStopsAnswering) {
+  if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
+  const MonitorProcess monitor(watching(kPolicy));
+  ASSERT_EQ(both_of(monitor).size(), 2U) << monitor.log();
+  stall("/etc/group");
+  const std::string enforce = "enforce";
+  std::string policy = kPolicy;
+  monitor.write_policy(policy.replace(policy.find(enforce), enforce.size(), "audit"));
+  monitor.process().signal(SIGHUP);
+  const auto inside = [](const auto& event) { return event["user"] == "inside"; };
+  EXPECT_FALSE(monitor.wait_event("would_terminate", 20s + lateness_allowed(), inside).is_null())
+      << monitor.log();
+  EXPECT_TRUE(monitor.events("terminated").empty()) << monitor.log();
+  EXPECT_TRUE(inner->terminal().running());
+  silent.reset();
+}
+
 }  // namespace
 }  // namespace idlewarden::test
