@@ -327,11 +327,14 @@ void Monitor::dismiss() {
 void Monitor::judge(const Session& session, Watched& watched, WallTime wall) {
   watched.judged = false;
   auto groups = parts_.table.groups_of(session);
-  if (!groups) unsettled_ = fail("the groups of " + session.user + " are not known").error();
   const bool known = groups.has_value();
-  // Of the host's accounts the table knows the last answer itself.
-  if (known && session.root != "/") watched.groups = groups;
-  if (!known) groups = watched.groups;
+  if (!known) {
+    unsettled_ = fail("the groups of " + session.user + " are not known").error();
+    groups = watched.groups;
+  } else if (session.root !=
+             "/") {  // of the host's accounts the table keeps the last answer itself
+    watched.groups = groups;
+  }
   if (!groups) return;
   watched.verdict =
       verdicts_.share(parts_.limits.resolve(subject_of(session, std::move(*groups)), wall));
@@ -424,9 +427,8 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
   if (session == nullptr || entry == watched_.end()) return std::nullopt;
   // Whoever is ended is looked at after its tty was opened: only then what the scan says of the
   // leader's tty is so of the one that was opened.
-  const Verdict& verdict = *entry->second.verdict;
-  const bool is_told_only = verdict.mode == Mode::audit || verdict.action == Action::alert;
-  const bool lasts = is_told_only && now - second_look_at_ <= kSecondLookLasts;
+  const bool lasts =
+      entry->second.verdict->reports_only() && now - second_look_at_ <= kSecondLookLasts;
   if (!second_look_ || !lasts) {
     second_look_at_ = now;
     auto leaders = parts_.source.scan();

@@ -255,8 +255,7 @@ bool Warden::is_protected(const SessionId& id) const {
 }
 
 bool Warden::untouchable(const Observation& o) const {
-  return o.verdict->mode == Mode::audit || o.verdict->action == Action::alert ||
-         is_protected(o.session->id) || o.session->id.leader <= 0;
+  return o.verdict->reports_only() || is_protected(o.session->id) || o.session->id.leader <= 0;
 }
 
 void Warden::judge(Entry& entry, Observation o, Round& round) {

@@ -79,6 +79,8 @@ struct Verdict {
   bool kill_survivors = false;
   std::vector<LimitSource> sources;  // all that were considered, used and lost
 
+  // Whatever its idle time, nothing is written to it and nobody ends it.
+  bool reports_only() const noexcept { return mode == Mode::audit || action == Action::alert; }
   // The source that is used; null if none is. Valid as long as the verdict.
   const LimitSource* used_source() const;
 };

@@ -391,8 +391,8 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
     look.now = shell_timeouts(root, user, *scripts);
     const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
       for (std::string& file : std::exchange(from, {})) {
-        const bool in_home = home.size() > 1 && file.starts_with(home + "/");
-        if (in_home) file.replace(0, home.size(), "~");
+        const bool in_home = lies_in(file, home);
+        if (in_home && file.starts_with(home + "/")) file.replace(0, home.size(), "~");
         (in_home ? look.own_files : others).push_back(std::move(file));
       }
     };
@@ -449,8 +449,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
     const Error& error = look->now->problems[i];
     // Users may do with their own files, and what those name, what they like; that is no news for
     // the host's log.
-    const bool own = i >= look->now->systems_problems || error.where.file == home ||
-                     (home.size() > 1 && error.where.file.starts_with(home + "/"));
+    const bool own = i >= look->now->systems_problems || lies_in(error.where.file, home);
     if (!own) problem(error);
   }
   if (reading.last) keep_unread(*reading.last, *look->now);

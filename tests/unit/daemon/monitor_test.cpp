@@ -714,7 +714,6 @@ TEST_F(MonitorTest, AStepOfTheWallClockChangesNothing) {
   EXPECT_EQ(terminator_.hung_up, 1);
 }
 
-// A reload that waited in the daemon's own queue is taken before anything is decided.
 TEST_F(MonitorTest, ASecondSleepIsFollowedByAPauseToo) {
   log_in(kStart);
   tick_at(0);
@@ -726,6 +725,7 @@ TEST_F(MonitorTest, ASecondSleepIsFollowedByAPauseToo) {
   EXPECT_EQ(terminator_.hung_up, 0);
 }
 
+// A reload that waited in the daemon's own queue is taken before anything is decided.
 TEST_F(MonitorTest, APolicyThatChangedDuringTheStallRules) {
   log_in(kStart);
   tick_at(0);
