@@ -482,7 +482,7 @@ void Daemon::turn(const std::string& why_reload) {
   if (endings_->unread()) open_endings();
   if (!ptys_watched_) watch_ptys();
   monitor_due_ = monitor_->tick();
-  degrade("hook", hooks_.problem());
+  degrade("hook", hooks_.take_problem());
   degrade("scope", scope_.gone());
   watch_files(began);
   loop_->watch_once(warden_->leader_fds(), [this] { turn(); });

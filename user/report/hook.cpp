@@ -30,7 +30,10 @@ class HookRunner::Worker {
 
   void configure(const Hooks& hooks) {
     const std::lock_guard lock(mutex_);
-    if (hooks_.on_event != hooks.on_event) failure_.clear();
+    if (hooks_.on_event != hooks.on_event) {
+      failure_.clear();
+      untold_.clear();
+    }
     hooks_ = hooks;
     if (hooks_.on_event.empty()) {
       queue_.clear();
@@ -59,9 +62,10 @@ class HookRunner::Worker {
     return counts_;
   }
 
-  std::string problem() const {
+  std::string take_problem() {
     const std::lock_guard lock(mutex_);
-    std::string out = failure_;
+    std::string out = failure_.empty() ? untold_ : failure_;
+    untold_.clear();
     if (overflowed_) {
       out += fmt::format(
           "{}the hook {} does not keep up: {} events wait for it, further ones are lost",
@@ -124,6 +128,7 @@ class HookRunner::Worker {
     failure_ = outcome.why.empty()
                    ? ""
                    : fmt::format("the hook {}: {}", printable(hooks.on_event), outcome.why);
+    if (!failure_.empty()) untold_ = failure_;
   }
 
   mutable std::mutex mutex_;
@@ -132,7 +137,8 @@ class HookRunner::Worker {
   Hooks hooks_;
   std::deque<Event> queue_;
   HookCounts counts_;
-  std::string failure_;
+  std::string failure_;  // of the last run
+  std::string untold_;   // of the last that failed, until it is taken
   bool overflowed_ = false;
   bool running_ = false;
   bool closed_ = false;
@@ -152,8 +158,8 @@ void HookRunner::offer(const Event& event) {
 HookCounts HookRunner::counts() const {
   return worker_->counts();
 }
-std::string HookRunner::problem() const {
-  return worker_->problem();
+std::string HookRunner::take_problem() {
+  return worker_->take_problem();
 }
 void HookRunner::finish(std::chrono::milliseconds patience) {
   worker_->finish(patience);

@@ -35,8 +35,8 @@ class HookRunner {
   void offer(const Event& event);
   HookCounts counts() const;
   // One sentence while the last run did not end well, or since events were dropped until all that
-  // is queued was run; empty otherwise.
-  std::string problem() const;
+  // is queued was run; of a run that was followed by a good one, once; empty otherwise.
+  std::string take_problem();
   // Lets what is queued be run for so long; then the running one is killed, and the rest dropped.
   void finish(std::chrono::milliseconds patience);
 

@@ -216,7 +216,7 @@ TEST_F(Hook, IsRunForEachEventInTheirOrder) {
   EXPECT_EQ(content("seen"), "1\n2\n3\n4\n5\n");
   EXPECT_EQ(runner.counts().ok, 5U);
   EXPECT_EQ(runner.counts().dropped, 0U);
-  EXPECT_EQ(runner.problem(), "");
+  EXPECT_EQ(runner.take_problem(), "");
 }
 
 TEST_F(Hook, IsRunForTheEventsThatItAskedFor) {
@@ -251,11 +251,20 @@ TEST_F(Hook, AProblemIsShownUntilARunEndsWell) {
   runner.configure(program("exec test -e " + file("mended")));
   runner.offer(numbered(1));
   ASSERT_TRUE(within(60s, [&] { return runner.counts().failed == 1; }));
-  EXPECT_EQ(runner.problem(), "the hook " + file("hook") + ": exit status 1");
+  EXPECT_EQ(runner.take_problem(), "the hook " + file("hook") + ": exit status 1");
   dir_.file("mended", "");
   runner.offer(numbered(2));
   ASSERT_TRUE(within(60s, [&] { return runner.counts().ok == 1; }));
-  EXPECT_EQ(runner.problem(), "");
+  EXPECT_EQ(runner.take_problem(), "");
+}
+
+TEST_F(Hook, AFailureIsToldThoughTheNextRunEndsWell) {
+  HookRunner runner;
+  runner.configure(program("exec test $IDLEWARDEN_DETAIL = 2"));
+  for (int i = 1; i <= 2; ++i) runner.offer(numbered(i));
+  ASSERT_TRUE(within(60s, [&] { return runner.counts().ok == 1; }));
+  EXPECT_EQ(runner.take_problem(), "the hook " + file("hook") + ": exit status 1");
+  EXPECT_EQ(runner.take_problem(), "");
 }
 
 // Whoever offers is the daemon's one thread: it must not notice that the program hangs.
@@ -268,7 +277,7 @@ TEST_F(Hook, ThatHangsLosesEventsAndHoldsNobodyUp) {
   for (std::size_t i = 0; i < HookRunner::kQueued + 7; ++i) runner.offer(numbered(1));
   EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "for what takes milliseconds";
   EXPECT_EQ(runner.counts().dropped, 7U);
-  EXPECT_THAT(runner.problem(), HasSubstr("does not keep up: 1024 events wait for it"));
+  EXPECT_THAT(runner.take_problem(), HasSubstr("does not keep up: 1024 events wait for it"));
   const auto stopped = std::chrono::steady_clock::now();
   runner.finish(100ms);
   EXPECT_LT(std::chrono::steady_clock::now() - stopped, 60s);
