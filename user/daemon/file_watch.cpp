@@ -3,10 +3,13 @@
 
 #include <dirent.h>
 #include <fmt/format.h>
+#include <linux/magic.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstring>
@@ -65,9 +68,12 @@ std::string entries_of(const std::string& folder) {
   return out;
 }
 
-std::uint64_t print_of(const std::string& path) {
+// nullopt: it cannot be told.
+std::optional<std::uint64_t> print_of(const std::string& path) {
   struct stat st {};
-  if (::stat(path.c_str(), &st) != 0) return 0;
+  if (::stat(path.c_str(), &st) != 0) {
+    return is_shortage(errno) ? std::nullopt : std::optional<std::uint64_t>(0);
+  }
   const std::string text = S_ISDIR(st.st_mode)
                                ? fmt::format("{} {}\n{}", st.st_dev, st.st_ino, entries_of(path))
                                : print_of(file_stamp(st));
@@ -83,14 +89,21 @@ bool changed_since(const std::string& path, WallTime time) {
   return file_stamp(st).changed + kCoarse >= time.time_since_epoch();
 }
 
-// "/proc/PID/root" of a path in the tree of a container, else ours.
+// The host's own as another process has it, say from inside of a unit with mounts of its own.
+constexpr std::string_view kHosts = "/proc/1/root";
+
+bool is_hosts(const std::string& tree) {
+  return tree == "/" || tree == kHosts;
+}
+
+// "/proc/PID/root" of a path in another process's tree, else ours.
 std::string tree_of(const std::string& path) {
   constexpr std::string_view kRoot = "/root/";
   const auto at = path.starts_with("/proc/") ? path.find(kRoot) : std::string::npos;
   return at == std::string::npos ? "/" : path.substr(0, at + kRoot.size() - 1);
 }
 
-// What is there in this tree, whose links mean what they mean there. nullopt: it cannot be told.
+// What is there in this tree, whose links mean what they mean there. nullopt as above.
 std::optional<std::uint64_t> print_in(const std::string& tree, const std::string& path,
                                       WallTime read_since) {
   std::string there = path;
@@ -108,6 +121,14 @@ bool is_trusted(const struct stat& st) {
   return (st.st_uid == 0 || st.st_uid == ::geteuid()) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
+// Not storage that others serve: inotify does not hear what they change, and they may not answer.
+bool is_local(const struct statfs& storage) {
+  constexpr std::array<unsigned, 10> kServed{
+      NFS_SUPER_MAGIC, FUSE_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
+      V9FS_MAGIC,      AFS_SUPER_MAGIC,  AFS_FS_MAGIC,    CEPH_SUPER_MAGIC, AUTOFS_SUPER_MAGIC};
+  return std::ranges::find(kServed, static_cast<unsigned>(storage.f_type)) == kServed.end();
+}
+
 void push_front(std::deque<std::string>& rest, const std::string& path) {
   const std::vector<std::string> parts = split(path, '/');
   for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
@@ -117,15 +138,82 @@ void push_front(std::deque<std::string>& rest, const std::string& path) {
 
 }  // namespace
 
+// Each folder on the way to a path of the tree, with the name that leads on.
+class FileWatch::Walk {
+ public:
+  explicit Walk(const std::string& tree) : prefix_(tree == "/" ? "" : tree) {}
+
+  std::vector<Step> to(const std::string& path) {
+    std::vector<Step> way;
+    std::deque<std::string> rest;
+    push_front(rest, path);
+    std::string at;
+    for (int links = 0; !rest.empty();) {
+      const std::string name = std::move(rest.front());
+      rest.pop_front();
+      if (name == "..") {
+        at.resize(at.empty() ? 0 : at.rfind('/'));
+        continue;
+      }
+      add(at, name, way);
+      const std::string child = at + "/" + name;
+      struct stat st {};
+      if (::lstat((prefix_ + child).c_str(), &st) != 0) {
+        note(errno);
+        return way;
+      }
+      if (S_ISLNK(st.st_mode)) {
+        char target[PATH_MAX];
+        const ssize_t n = ::readlink((prefix_ + child).c_str(), target, sizeof target);
+        if (n < 0) note(errno);
+        if (n <= 0 || ++links > kMostLinks) return way;
+        if (target[0] == '/') at.clear();
+        push_front(rest, std::string(target, static_cast<std::size_t>(n)));
+        continue;
+      }
+      if (!S_ISDIR(st.st_mode)) return way;
+      at = child;
+    }
+    add(at, "", way);
+    return way;
+  }
+  // errno of what may have kept something back.
+  int shortage() const noexcept { return shortage_; }
+
+ private:
+  void add(const std::string& at, const std::string& name, std::vector<Step>& way) {
+    const std::string folder = prefix_ + at + "/";
+    auto known = can_be_watched_.find(folder);
+    if (known == can_be_watched_.end()) {
+      struct stat st {};
+      struct statfs storage {};
+      const bool seen =
+          ::lstat(folder.c_str(), &st) == 0 && ::statfs(folder.c_str(), &storage) == 0;
+      if (!seen) note(errno);
+      known = can_be_watched_.emplace(folder, seen && is_trusted(st) && is_local(storage)).first;
+    }
+    if (known->second) way.push_back({folder, name});
+  }
+  void note(int error) {
+    static constexpr std::array kNoSuchWay{ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EACCES};
+    if (std::ranges::find(kNoSuchWay, error) == kNoSuchWay.end()) shortage_ = error;
+  }
+
+  std::string prefix_;
+  std::map<std::string, bool> can_be_watched_;
+  int shortage_ = 0;
+};
+
 FileWatch::FileWatch(const Clock& clock, std::chrono::milliseconds patience)
     : clock_(clock),
+      storages_(8, patience),
       roots_(patience),
       inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       refused_(inotify_ ? 0 : errno),
       next_poll_(clock.now() + poll_interval()) {}
 
 void FileWatch::watch(const std::vector<std::string>& paths, WallTime read_since) {
-  Prints wanted;
+  Sights wanted;
   std::vector<std::string> fresh;
   too_many_ = false;
   for (const std::string& path : paths) {
@@ -133,102 +221,93 @@ void FileWatch::watch(const std::vector<std::string>& paths, WallTime read_since
     if (too_many_) break;
     const auto known = paths_.find(path);
     if (known == paths_.end()) fresh.push_back(path);
-    wanted.emplace(path, known != paths_.end() ? known->second : kDoubtful);
-  }
-  for (const auto& [path, print] : look_at(fresh, read_since)) {
-    wanted[path] = print;
-    if (print == kDoubtful) suspect(kQuiet);
+    wanted.emplace(path, known != paths_.end() ? known->second : Sight{.print = kDoubtful});
   }
   paths_ = std::move(wanted);
-  place_watches();
+  for (const auto& [path, print] : look_at(fresh, read_since)) {
+    paths_[path].print = print;
+    if (print == kDoubtful) suspect(kQuiet);
+  }
 }
 
+// A folder that is watched from now on may have changed before: then all is looked at again.
 FileWatch::Prints FileWatch::look_at(const std::vector<std::string>& paths, WallTime read_since) {
-  std::map<std::string, std::vector<std::string>> trees;
-  for (const std::string& path : paths) trees[tree_of(path)].push_back(path);
-  Prints all;
-  for (const auto& [tree, files] : trees) {
+  const Sights seen = ask(paths, read_since);
+  Prints prints;
+  for (const auto& [path, sight] : seen) {
+    paths_[path].way = sight.way;
+    prints[path] = sight.print;
+  }
+  if (place_watches() && ask(paths, read_since) != seen) suspect(kQuiet);
+  return prints;
+}
+
+// Of the host's storage one folder after the other, for one that does not answer hides the rest.
+FileWatch::Sights FileWatch::ask(const std::vector<std::string>& paths, WallTime read_since) {
+  std::map<std::pair<std::string, std::string>, std::vector<std::string>> places;
+  for (const std::string& path : paths) {
+    const std::string tree = tree_of(path);
+    places[{tree, is_hosts(tree) ? path.substr(0, path.rfind('/') + 1) : ""}].push_back(path);
+  }
+  Sights all;
+  for (const auto& [place, files] : places) {
+    const auto& [tree, folder] = place;
     const std::size_t cut = tree == "/" ? 0 : tree.size();
-    auto found =
-        roots_.ask<Prints>(tree, [cut, files = files, read_since](const std::string& root) {
-          Prints prints;
-          for (const std::string& path : files) {
-            if (const auto print = print_in(root, path.substr(cut), read_since))
-              prints[path] = *print;
-          }
-          return prints;
-        });
-    if (found) all.merge(*found);
+    const auto look = [cut, files, read_since, follow = !folder.empty()](const std::string& root) {
+      Seen seen;
+      Walk walk(root);
+      for (const std::string& path : files) {
+        std::vector<Step> way = follow ? walk.to(path.substr(cut)) : std::vector<Step>();
+        const auto print = print_in(root, path.substr(cut), read_since);
+        if (print) seen.sights[path] = {*print, std::move(way)};
+      }
+      seen.shortage = walk.shortage();
+      return seen;
+    };
+    auto found = folder.empty() ? roots_.ask<Seen>(tree, look)
+                                : storages_.ask<Seen>(folder, [look, tree] { return look(tree); });
+    if (!found) continue;
+    all.merge(found->sights);
+    if (found->shortage != 0) shortage_ = found->shortage;
   }
   return all;
 }
 
-void FileWatch::place_watches() {
-  if (!inotify_) return;
+// Whether there is one that was not watched before.
+bool FileWatch::place_watches() {
+  if (!inotify_) return false;
   refused_ = 0;
+  std::set<int> before;
+  for (const auto& [path, folder] : folders_) before.insert(folder.watch);
   Folders wanted;
-  for (const auto& [path, print] : paths_) follow(path, wanted);
+  for (const auto& [path, sight] : paths_) {
+    for (const Step& step : sight.way) {
+      Folder* const folder = want(step.folder, wanted);
+      if (folder == nullptr) continue;
+      if (step.name.empty()) {
+        folder->all = true;
+      } else {
+        folder->names.insert(step.name);
+      }
+    }
+  }
   std::set<int> used;
   for (const auto& [path, folder] : wanted) used.insert(folder.watch);
-  for (const auto& [path, folder] : folders_) {
-    if (folder.watch >= 0 && used.insert(folder.watch).second) {
-      ::inotify_rm_watch(inotify_.get(), folder.watch);  // EINVAL: the kernel was faster
-    }
+  for (const int watch : before) {
+    if (!used.contains(watch)) ::inotify_rm_watch(inotify_.get(), watch);  // EINVAL: it is gone
   }
   folders_ = std::move(wanted);
-}
-
-// Each folder on the way is asked to tell of the name that leads on. The watch is placed before the
-// name is looked up: what changes in between is heard.
-void FileWatch::follow(const std::string& path, Folders& wanted) {
-  // A process's root is no name that could be followed from here.
-  if (!path.starts_with('/') || path.starts_with("/proc/")) return;
-  std::deque<std::string> rest;
-  push_front(rest, path);
-  std::string at = "/";
-  for (int links = 0; !rest.empty();) {
-    const std::string name = std::move(rest.front());
-    rest.pop_front();
-    if (name == "..") {
-      at = std::filesystem::path(at).parent_path();
-      continue;
-    }
-    if (Folder* const folder = want(at, wanted)) folder->names.insert(name);
-    const std::string child = at == "/" ? at + name : at + "/" + name;
-    struct stat st {};
-    if (::lstat(child.c_str(), &st) != 0) {
-      if (is_shortage(errno)) refused_ = errno;
-      return;
-    }
-    if (S_ISLNK(st.st_mode)) {
-      char target[PATH_MAX];
-      const ssize_t n = ::readlink(child.c_str(), target, sizeof target);
-      if (n < 0 && is_shortage(errno)) refused_ = errno;
-      if (n <= 0 || ++links > kMostLinks) return;
-      if (target[0] == '/') at = "/";
-      push_front(rest, std::string(target, static_cast<std::size_t>(n)));
-      continue;
-    }
-    if (!S_ISDIR(st.st_mode)) return;
-    at = child;
-  }
-  if (Folder* const folder = want(at, wanted)) folder->all = true;
+  return !std::ranges::includes(before, used);
 }
 
 FileWatch::Folder* FileWatch::want(const std::string& path, Folders& wanted) {
   if (const auto known = wanted.find(path); known != wanted.end()) return &known->second;
-  struct stat st {};
-  if (::lstat(path.c_str(), &st) != 0) {
-    if (is_shortage(errno)) refused_ = errno;
-    return nullptr;
-  }
-  if (!is_trusted(st)) return nullptr;
   if (wanted.size() == kMaxFolders) {
     refused_ = ENOSPC;
     return nullptr;
   }
-  const int watch = ::inotify_add_watch(inotify_.get(), path.c_str(),
-                                        kEntries | kItself | IN_ONLYDIR | IN_DONT_FOLLOW);
+  const int watch =
+      ::inotify_add_watch(inotify_.get(), path.c_str(), kEntries | kItself | IN_ONLYDIR);
   if (watch < 0) {
     // Gone again or changed its kind meanwhile: the folder above tells.
     if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) refused_ = errno;
@@ -272,7 +351,7 @@ void FileWatch::suspect(Nanoseconds quiet) {
 }
 
 Nanoseconds FileWatch::poll_interval() const {
-  return refused_ != 0 ? kPollDegraded : kPoll;
+  return refused_ != 0 || shortage_ != 0 ? kPollDegraded : kPoll;
 }
 
 BootTime FileWatch::due() const {
@@ -285,14 +364,14 @@ std::vector<std::string> FileWatch::take_changes() {
   const BootTime now = clock_.now();
   if (now < due()) return {};
   first_.reset();
-  place_watches();
-  next_poll_ = now + poll_interval();
+  shortage_ = 0;
   std::vector<std::string> changed;
   const auto paths = std::views::keys(paths_);
-  const Prints found = look_at({paths.begin(), paths.end()}, WallTime::max());
+  const auto found = look_at({paths.begin(), paths.end()}, WallTime::max());
+  next_poll_ = now + poll_interval();
   unseen_ = paths_.size() - found.size();
   for (const auto& [path, print] : found) {
-    if (std::exchange(paths_[path], print) != print) changed.push_back(path);
+    if (std::exchange(paths_[path].print, print) != print) changed.push_back(path);
   }
   if (!changed.empty()) {
     if (changes_.size() == kMostPerMinute) changes_.pop_front();
@@ -305,7 +384,7 @@ std::optional<std::string> FileWatch::degraded() const {
   if (too_many_) {
     return fmt::format("the limits rest on more than {} files; not all are watched", kMaxPaths);
   }
-  if (refused_ == 0) {
+  if (refused_ == 0 && shortage_ == 0) {
     if (unseen_ == 0) return std::nullopt;
     return fmt::format("{} files cannot be looked at: the storage that they lie on does not answer",
                        unseen_);
@@ -313,7 +392,8 @@ std::optional<std::string> FileWatch::degraded() const {
   return fmt::format(
       "not every configuration file can be watched ({}; sysctl fs.inotify), so they are looked at "
       "every {} s",
-      std::strerror(refused_), std::chrono::duration_cast<Seconds>(kPollDegraded).count());
+      std::strerror(refused_ != 0 ? refused_ : shortage_),
+      std::chrono::duration_cast<Seconds>(kPollDegraded).count());
 }
 
 }  // namespace idlewarden

@@ -4,8 +4,8 @@
 // that are not there yet, are replaced, or go away and come back. Only folders that nobody but root
 // (or the daemon's own user) can write are watched, so no other user can keep the daemon busy; all
 // else, and what inotify cannot see (another hard link, a network file system, the tree of a
-// container), is found by looking every 10 s. Not thread-safe; never blocks on a watched file, nor
-// on the tree of a container.
+// container), is found by looking every 10 s. All looking is done on threads, so nobody waits for
+// storage that does not answer. Not thread-safe.
 #pragma once
 
 #include <chrono>
@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/others_roots.h"
+#include "base/patience.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
@@ -30,7 +31,8 @@ class FileWatch {
   static constexpr std::size_t kMaxFolders = 512;
   static constexpr std::size_t kMaxEntries = 1024;  // of one folder
 
-  // `patience` is with the storage of a container: one that does not answer is asked again later.
+  // `patience` is with a folder of the host's and with another tree: what does not answer is asked
+  // again later.
   explicit FileWatch(const Clock& clock,
                      std::chrono::milliseconds patience = std::chrono::seconds(1));
 
@@ -57,23 +59,41 @@ class FileWatch {
     bool all = false;             // every entry does
   };
   using Folders = std::map<std::string, Folder>;
+  // A folder to be watched, and the entry that leads on from there; "": they all count.
+  struct Step {
+    std::string folder;
+    std::string name;
+    bool operator==(const Step&) const = default;
+  };
+  struct Sight {
+    std::uint64_t print = 0;  // of what is there
+    std::vector<Step> way = {};
+    bool operator==(const Sight&) const = default;
+  };
+  using Sights = std::map<std::string, Sight>;
+  struct Seen {
+    Sights sights;     // not of what does not answer
+    int shortage = 0;  // errno of what may have kept some of a way back
+  };
   using Prints = std::map<std::string, std::uint64_t>;
+  class Walk;
 
-  void place_watches();
-  void follow(const std::string& path, Folders& wanted);
-  Folder* want(const std::string& folder, Folders& wanted);
-  // What is there of each path; not of those in a tree that does not answer.
   Prints look_at(const std::vector<std::string>& paths, WallTime read_since);
+  Sights ask(const std::vector<std::string>& paths, WallTime read_since);
+  bool place_watches();
+  Folder* want(const std::string& folder, Folders& wanted);
   bool matters(int watch, std::uint32_t what, const std::string& name) const;
   void suspect(Nanoseconds quiet);
   Nanoseconds poll_interval() const;
 
   const Clock& clock_;
+  PatienceWithEach<std::string> storages_;  // of the host, by folder
   OthersRoots roots_;
   UniqueFd inotify_;
-  int refused_ = 0;  // errno of what keeps inotify from watching all
+  int refused_ = 0;   // errno of what keeps inotify from watching all
+  int shortage_ = 0;  // as that of Seen, at the last look
   bool too_many_ = false;
-  Prints paths_;            // with the print of what is there
+  Sights paths_;
   std::size_t unseen_ = 0;  // of these, at the last look
   Folders folders_;
   std::optional<BootTime> first_;  // sign of a change, not looked at yet

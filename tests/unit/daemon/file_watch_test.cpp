@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "support/far_tree.h"
+#include "support/silent_fs.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -284,6 +285,49 @@ TEST_F(FileWatchTest, WhatChangedAfterItWasReadCountsAsChanged) {
   std::this_thread::sleep_for(20ms);
   watch_.watch({at("f"), at("g")}, std::chrono::system_clock::now());
   EXPECT_THAT(changes_when_due(), IsEmpty());
+}
+
+// As a unit with mounts of its own has the host's files.
+TEST_F(FileWatchTest, TheHostsTreeAsItsFirstProcessHasIt) {
+  write("srv/real", "a");
+  fs::create_directories(at("etc"));
+  fs::create_symlink(at("srv/real"), at("etc/f"));
+  const std::string path = "/proc/1/root" + at("etc/f");
+  if (::access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "the host's tree cannot be looked at";
+  watch_.watch({path});
+  EXPECT_FALSE(told());
+  write("srv/real", "bb");
+  EXPECT_TRUE(told());
+  EXPECT_THAT(changes_when_due(), ElementsAre(path));
+}
+
+TEST_F(FileWatchTest, StorageOfTheHostsThatDoesNotAnswerHoldsNobodyUp) {
+  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+  write("etc/f", "a");
+  write("net/x", "a");
+  fs::create_directories(at("etc/profile.d"));
+  fs::create_symlink("../../net/x", at("etc/profile.d/x"));
+  watching({"etc/f", "etc/profile.d/x"});
+  {
+    test::SilentFs silent(at("net"));
+    if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
+    silent.go_after(20s);
+    const auto begin = std::chrono::steady_clock::now();
+    write("etc/f", "bb");
+    EXPECT_TRUE(told());
+    EXPECT_THAT(changes_when_due(), ElementsAre(at("etc/f")));
+    watching({"etc/f", "etc/profile.d/x", "net/y"});
+    EXPECT_LT(std::chrono::steady_clock::now() - begin, 10s);
+    ASSERT_TRUE(watch_.degraded());
+    EXPECT_THAT(*watch_.degraded(), testing::HasSubstr("1 files cannot be looked at"));
+  }
+  write("net/x", "bb");
+  std::vector<std::string> changed;
+  for (int i = 0; i < 300 && watch_.degraded(); ++i) {
+    std::ranges::copy(changes_when_due(), std::back_inserter(changed));
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_THAT(changed, testing::UnorderedElementsAre(at("etc/profile.d/x"), at("net/y")));
 }
 
 class FileWatchInContainerTest : public FileWatchTest {
