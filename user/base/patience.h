@@ -83,9 +83,10 @@ class PatienceWithEach {
       : patience_(most_at_a_time), time_(time), rest_(rest) {}
 
   // As Patience::ask(). What the call notes as a shortage (base/shortage.h) is noted for the
-  // caller.
+  // caller. `time`: if it is less than usual.
   template <class T>
-  std::optional<T> ask(const Who& who, std::function<T()> call) {
+  std::optional<T> ask(const Who& who, std::function<T()> call,
+                       std::optional<Milliseconds> time = {}) {
     const auto now = std::chrono::steady_clock::now();
     std::erase_if(late_, [&](const auto& item) {
       return item.second.rests_until <= now && item.second.has_answered();
@@ -102,7 +103,7 @@ class PatienceWithEach {
     const auto is_there = [answer](Milliseconds time) {
       return answer->wait_for(time) == std::future_status::ready;
     };
-    if (!is_there(time_)) {
+    if (!is_there(time.value_or(time_))) {
       late_.emplace(who, Late{[is_there] { return is_there(Milliseconds(0)); }, now + rest_});
       return std::nullopt;
     }

@@ -85,8 +85,6 @@ LimitSource note(Origin origin, const Error& error, const std::string& consequen
   return source;
 }
 
-constexpr const char* kNoHome = "/nonexistent";
-
 // Of readings that many sessions share, so many are looked through for one that says the same.
 constexpr std::size_t kMostShared = 16;
 
@@ -98,7 +96,8 @@ bool same(const ShellTimeouts& a, const ShellTimeouts& b) {
     return std::ranges::equal(x, y, [](const auto& i, const auto& k) { return same(i, k); });
   };
   return equal(a.in_force, b.in_force) && equal(a.overruled, b.overruled) &&
-         equal(a.problems, b.problems) && a.readonly == b.readonly && a.exported == b.exported;
+         equal(a.problems, b.problems) && a.readonly == b.readonly && a.exported == b.exported &&
+         a.home_is_silent == b.home_is_silent;
 }
 bool same(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   return a == b;
@@ -194,18 +193,21 @@ void add_overruled(const std::vector<LimitSource>& overruled, std::vector<LimitS
   }
 }
 
-// What was read later than at login says all that was read then.
+// What was read later than at login says all that was read then, and decided.
 bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then) {
   return std::ranges::all_of(then.in_force, [&](const LimitSource& source) {
+    if (then.home_is_silent && source.conditional) return true;
     return std::ranges::any_of(later.in_force,
                                [&](const LimitSource& other) { return says_same(source, other); });
   });
 }
 
-// What a file said that can no longer be read goes on to hold.
-void keep_unread(const ShellTimeouts& before, ShellTimeouts& now) {
+// What a file said that can no longer be read goes on to hold; what one in a silent home said is in
+// doubt.
+void keep_unread(const ShellTimeouts& before, const std::string& home, ShellTimeouts& now) {
   for (LimitSource source : before.in_force) {
     if (!now.unread.contains(source.where.file)) continue;
+    if (now.home_is_silent && lies_in(source.where.file, home)) source.conditional = true;
     source.reason = "the file can no longer be read" + std::string(kKept);
     now.in_force.push_back(std::move(source));
   }
@@ -375,6 +377,19 @@ void HostReadings::add_sshd(const Subject& subject, Seconds client_alive_floor,
   if (now.error) into.push_back(note(Origin::sshd_config, *now.error, now.good ? kKept : ""));
 }
 
+// Out of what was read.
+void HostReadings::ShellLook::take_files(const std::string& home) {
+  const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
+    for (std::string& file : std::exchange(from, {})) {
+      const bool in_home = lies_in(file, home);
+      if (in_home && (file + '/').starts_with(home + '/')) file.replace(0, home.size(), "~");
+      (in_home ? own_files : others).push_back(std::move(file));
+    }
+  };
+  take(now->files, systems_files);
+  take(now->users_files, own_files);
+}
+
 // On a thread of its own: a home may lie on a server that does not answer, and a user's lines may
 // name any path there is.
 std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKey& key,
@@ -389,15 +404,7 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
       if (known.fresh && look.stamps == known.stamps) return look;
     }
     look.now = shell_timeouts(root, user, *scripts);
-    const auto take = [&](std::vector<std::string>& from, std::vector<std::string>& others) {
-      for (std::string& file : std::exchange(from, {})) {
-        const bool in_home = lies_in(file, home);
-        if (in_home && file.starts_with(home + "/")) file.replace(0, home.size(), "~");
-        (in_home ? look.own_files : others).push_back(std::move(file));
-      }
-    };
-    take(look.now->files, look.systems_files);
-    take(look.now->users_files, look.own_files);
+    look.take_files(home);
     // Only where other files than before were looked at are there no stamps from before.
     if (!known.last || *known.systems_files != look.systems_files ||
         *known.own_files != look.own_files) {
@@ -407,14 +414,16 @@ std::optional<HostReadings::ShellLook> HostReadings::look_at_shell(const ShellKe
     return look;
   };
   const auto& [tree, user] = key;
+  // One that was silent is asked again and again and may be slow on purpose: less for it.
   return homes_.ask<ShellLook>(
-      tree + user.home, [look, root = own_tree(tree).value_or(Root(tree))] { return look(root); });
+      tree + user.home, [look, root = own_tree(tree).value_or(Root(tree))] { return look(root); },
+      reading.silent ? kPatienceAgain : kPatience);
 }
 
-// What the host's own files say. If they do not answer either, nothing for now: a limit that nobody
-// has read is none, and is read as soon as it can be.
+// What the host's own files say, whatever may lie in the home. If they do not answer either,
+// nothing for now: a limit that nobody has read is none, and is read as soon as it can be.
 HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree, ShellUser user) {
-  user.home = kNoHome;
+  user.home_is_silent = true;
   const auto look_in = [user](const Root& root) { return shell_timeouts(root, user); };
   const auto own = own_tree(tree);
   auto read = own ? without_homes_.ask<ShellTimeouts>(
@@ -423,8 +432,7 @@ HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree,
   ShellLook look;
   look.unread = !read;
   look.now = read ? *std::move(read) : ShellTimeouts{};
-  look.systems_files = std::exchange(look.now->files, {});
-  look.own_files = std::exchange(look.now->users_files, {});
+  look.take_files(user.home);
   return look;
 }
 
@@ -434,10 +442,11 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
   if (reading.fresh && batch_ != 0 && reading.batch == batch_) return;
   reading.batch = batch_;
   auto look = look_at_shell(key, reading);
+  reading.silent = !look;
   if (!look) {
-    // A user's own files can only tighten: without them nobody is ended sooner.
-    reading.fresh = true;
-    if (reading.last && !reading.unread) return;
+    // What was read before holds for as long as the host's own files are the same.
+    const bool known = std::exchange(reading.fresh, true) && reading.last && !reading.unread;
+    if (known) return;
     look = look_without_home(tree, user);
     look->now->problems.push_back(
         {.what = "does not answer, so no file in it is looked at", .where = {home}, .hint = {}});
@@ -452,7 +461,7 @@ void HostReadings::read_shell(const ShellKey& key, ShellReading& reading) {
     const bool own = i >= look->now->systems_problems || lies_in(error.where.file, home);
     if (!own) problem(error);
   }
-  if (reading.last) keep_unread(*reading.last, *look->now);
+  if (reading.last) keep_unread(*reading.last, home, *look->now);
   if (keep_shell(reading, *std::move(look))) ++changes_;
 }
 
@@ -479,10 +488,12 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   ShellReading& now = shells_[key];
   Kept* const kept = subject.session.empty() ? nullptr : &kept_[subject.session];
   const bool for_login = kept != nullptr && !kept->shell_is_whole;  // as its shell does
-  if (!now.fresh || for_login) read_shell(key, now);
+  if (!now.fresh || now.silent || for_login) read_shell(key, now);
   if (for_login) {
-    if (!now.unread && (!kept->shell || adds_to(*now.last, *kept->shell))) kept->shell = now.last;
-    kept->shell_is_whole = now.fresh && !now.unread && !has_gone(key.first);
+    // One from before its home fell silent is no reading of this login's.
+    const bool is_logins = !now.unread && (!now.silent || now.last->home_is_silent);
+    if (is_logins && (!kept->shell || adds_to(*now.last, *kept->shell))) kept->shell = now.last;
+    kept->shell_is_whole = now.fresh && !now.unread && !now.silent && !has_gone(key.first);
   }
   const SharedShell used = kept != nullptr && kept->shell ? kept->shell : now.last;
   if (used != now.last) {

@@ -6,7 +6,8 @@
 // and a shell reads its files once, at login. So a live session keeps what was read for it when it
 // was first asked for: of sshd_config the reading that its sshd had in force, as far as it was
 // followed, of the shell's files the one of that moment; what could not be read then may be added
-// later, if it only adds. logind's settings hold for all at once.
+// later, if it only adds, and what a silent home left undecided is decided when it answers.
+// logind's settings hold for all at once.
 #pragma once
 
 #include <cstdint>
@@ -116,7 +117,8 @@ class HostReadings {
     SharedNames own_files;     // what only the user's own led to; "~/" is the home
     std::uint64_t stamps = 0;  // of all of them, from before they were read
     bool fresh = false;
-    bool unread = false;      // not even the host's own files answered
+    bool silent = false;      // the home, when it was asked last
+    bool unread = false;      // nor did the host's own files answer
     std::uint64_t batch = 0;  // in which it was looked at last
   };
   struct ShellLook {
@@ -126,6 +128,7 @@ class HostReadings {
     std::uint64_t stamps = 0;
     int shortage = 0;  // errno of one that may have kept something back
     bool unread = false;
+    void take_files(const std::string& home);
   };
   struct LogindReading {
     LogindTimes last;
@@ -166,6 +169,7 @@ class HostReadings {
   Root root_;
   static constexpr std::chrono::milliseconds kPatience{1000};  // reading takes milliseconds
   OthersRoots roots_{kPatience};
+  static constexpr std::chrono::milliseconds kPatienceAgain{250};  // of a silent home
   PatienceWithEach<std::string> homes_{8, kPatience};
   Patience without_homes_{2};  // of their own: homes that hang keep nobody from the host's files
   RecentMap<SshdKey, SshdReading> sshd_{64};

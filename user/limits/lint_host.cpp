@@ -54,10 +54,6 @@ std::vector<std::string> offered_shells(const Root& root) {
   return found;
 }
 
-bool is_in(const std::string& file, const std::string& folder) {
-  return folder.size() > 1 && file.starts_with(folder + "/");
-}
-
 ShellUser shell_user(const Account& account) {
   return {.uid = account.uid, .home = account.home, .shell = account.shell};
 }
@@ -72,7 +68,7 @@ ShellTimeouts read_shell(const Root& root, const Account& account) {
 
 // Without what stands in the account's own files.
 ShellTimeouts systems_part(ShellTimeouts times, const Account& account) {
-  const auto own = [&](const auto& source) { return is_in(source.where.file, account.home); };
+  const auto own = [&](const auto& source) { return lies_in(source.where.file, account.home); };
   std::erase_if(times.in_force, own);
   std::erase_if(times.overruled, own);
   std::erase_if(times.problems, own);

@@ -132,15 +132,15 @@ void lint_left_out(const LintHost& host, const LimitSource& source, LintReport& 
 // The shells obey their users; idlewarden keeps to the system's limit.
 void lint_user(const LintHost& host, const LintUser& user, LintReport& report) {
   const auto shell = std::ranges::find(host.shells, user.shell, &LintShell::name);
-  const std::string folder = user.account.home + "/";
+  const std::string& home = user.account.home;
   std::size_t unread = 0;
   for (const Error& error : user.times.problems) {
-    if (error.where.file.starts_with(folder)) ++unread;
+    if (lies_in(error.where.file, home)) ++unread;
   }
   if (unread > 0) {
     report.add({.id = "cannot-read",
                 .severity = Severity::info,
-                .where = {user.account.home},
+                .where = {home},
                 .text = {},
                 .does = fmt::format("{} of the start-up files of {} could not be read, so nobody "
                                     "knows whether they loosen the limit.",
@@ -150,7 +150,7 @@ void lint_user(const LintHost& host, const LintUser& user, LintReport& report) {
   const LimitSource* const limit = certain_limit(shell->times);
   if (limit == nullptr) return;
   for (const LimitSource& source : user.times.overruled) {
-    if (!source.where.file.starts_with(folder)) continue;
+    if (!lies_in(source.where.file, home)) continue;
     if (source.limit && *source.limit <= *limit->limit) continue;
     const bool refused = shell->times.readonly;
     report.add(

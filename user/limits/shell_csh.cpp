@@ -71,19 +71,20 @@ class CshPass {
     state_.variables["user"] = state_.get("USER");
   }
 
-  bool read_file(const std::string& path) {
+  // Whether there is such a file, as far as the shell can read it.
+  Tri read_file(const std::string& path) {
     const bool own = users_own(path);
-    if (own && !users_files_) return false;
+    if (own && !users_files_) return Tri::no;
     if (depth_ >= kMaxDepth || ++visits_ > kMaxRounds) {
       findings_.problem(
           {.what = "is one file too many to follow, so an autologout in it is not seen",
            .where = {path},
            .hint = {}});
-      return false;
+      return Tri::unknown;
     }
     visited_.insert(path);
     const auto file = findings_.read(path, own);
-    if (!file) return false;
+    if (!file) return findings_.is_there(path, own);
     ++depth_;
     const auto outer_file = std::exchange(file_, file);
     auto outer_left = std::exchange(left_, std::nullopt);
@@ -98,7 +99,7 @@ class CshPass {
     left_ = std::move(outer_left);
     file_ = outer_file;
     --depth_;
-    return true;
+    return Tri::yes;
   }
 
   // A file that no other one is seen to read: it may hold, or not.
@@ -441,7 +442,9 @@ class CshPass {
 CshPasses csh_passes(Findings& findings, const ShellUser& user, bool users_files) {
   CshPass pass(findings, user, users_files);
   for (const char* path : {"/etc/csh.cshrc", "/etc/csh.login"}) pass.read_file(path);
-  if (!pass.read_file(user.home + "/.tcshrc")) pass.read_file(user.home + "/.cshrc");
+  const Tri there = pass.read_file(user.home + "/.tcshrc");
+  if (there == Tri::no) pass.read_file(user.home + "/.cshrc");
+  if (there == Tri::unknown) pass.read_unseen(user.home + "/.cshrc");
   pass.read_file(user.home + "/.login");
   CshPasses passes{.seen = pass.result(), .unseen = {}};
   for (const char* pattern : {"/etc/csh/cshrc.d/*", "/etc/csh/login.d/*", "/etc/profile.d/*.csh"}) {

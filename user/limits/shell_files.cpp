@@ -71,6 +71,17 @@ void read_env(Interpreter& interpreter, State& state, const std::string& otherwi
   }
 }
 
+// The first that is there, and no other, even if it cannot be read (bash 5.2: for all but ENOENT).
+void read_first(Interpreter& interpreter, State& state, const std::string& home) {
+  std::optional<State> before;
+  for (const std::string name : {"/.bash_profile", "/.bash_login", "/.profile"}) {
+    const Tri there = interpreter.read_file(state, home + name);
+    if (there == Tri::yes) break;
+    if (there == Tri::unknown) join(before, state);
+  }
+  if (before) state.join(*before);
+}
+
 // Debian and Arch keep them in a folder, others directly in /etc.
 std::string zsh_file(const Root& root, const std::string& name, bool usual) {
   return (root.is_directory("/etc/zsh") == usual ? "/etc/zsh/" : "/etc/") + name;
@@ -133,9 +144,7 @@ void start(Interpreter& interpreter, State& state, const Root& root, const Shell
   }
   interpreter.read_file(state, "/etc/profile");
   if (family == Family::bash) {
-    for (const std::string name : {"/.bash_profile", "/.bash_login", "/.profile"}) {
-      if (interpreter.read_file(state, user.home + name)) break;
-    }
+    read_first(interpreter, state, user.home);
     return;
   }
   interpreter.read_file(state, user.home + "/.profile");

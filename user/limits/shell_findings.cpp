@@ -70,10 +70,26 @@ bool Findings::is_users_own(const std::string& path, bool chosen) const {
   return (chosen && !system) || lies_in(path, user_.home);
 }
 
+bool Findings::does_not_answer(const std::string& path) const {
+  return user_.home_is_silent && lies_in(path, user_.home);
+}
+
 const Result<mode_t>& Findings::mode(const std::string& path, bool users_own) {
   const auto [place, asked_first] = modes_.try_emplace({path, users_own || following_}, mode_t(0));
-  if (asked_first) place->second = root(users_own).mode(path);
+  if (!asked_first) return place->second;
+  if (does_not_answer(path)) {
+    place->second = fail_errno("cannot look at " + path, ETIMEDOUT);
+  } else {
+    place->second = root(users_own).mode(path);
+  }
   return place->second;
+}
+
+Tri Findings::is_there(const std::string& path, bool users_own) {
+  if (!unread_.contains(path)) return Tri::no;
+  const Result<mode_t>& found = mode(path, users_own);
+  if (found) return Tri::yes;
+  return found.error().code == ENOENT ? Tri::no : Tri::unknown;
 }
 
 bool Findings::may_ask_of(const std::string& path) {
@@ -85,6 +101,7 @@ bool Findings::may_ask_of(const std::string& path) {
 }
 
 std::optional<std::vector<std::string>> Findings::glob(const std::string& pattern) {
+  if (does_not_answer(pattern)) return std::nullopt;
   const auto [place, asked_first] = globs_.try_emplace(pattern);
   if (asked_first) {
     std::size_t entries = Budget::kMaxEntries;
@@ -110,7 +127,8 @@ std::optional<bool> Findings::is_in(gid_t group) {
 }
 
 bool Findings::is_closed(const std::string& path, bool way_only) {
-  if (user_.name.empty() || user_.foreign || !budget_.spend_steps(2)) return false;
+  if (user_.name.empty() || user_.foreign || does_not_answer(path)) return false;
+  if (!budget_.spend_steps(2)) return false;
   const Rights reader{.uid = user_.uid, .is_in = [this](gid_t group) { return is_in(group); }};
   const auto [place, asked_first] = closed_.try_emplace({path, way_only}, false);
   if (asked_first) place->second = root_.is_closed_to(reader, path, way_only);
@@ -125,6 +143,10 @@ std::shared_ptr<const ScriptFile> Findings::read(const std::string& path, bool u
   auto& place = read_[path];
   if (read_.size() > kMaxFiles) {
     problem({.what = "is one file too many to look for TMOUT in", .where = {path}, .hint = {}});
+    return place;
+  }
+  if (does_not_answer(path)) {
+    unread_.insert(path);
     return place;
   }
   ReadLimits limits;

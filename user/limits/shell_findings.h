@@ -68,11 +68,14 @@ class Findings {
   // Whether a path belongs to the user, or is one that a file of theirs chose outside of the
   // system's folders.
   bool is_users_own(const std::string& path, bool chosen) const;
+  // Of a file of which read() gave nothing: whether there is one, and it is only not read here.
+  Tri is_there(const std::string& path, bool users_own);
   // What is there, asked once.
   const Result<mode_t>& mode(const std::string& path, bool users_own);
   // Before a condition asks what is at a path. False: that are more paths than can be watched.
   bool may_ask_of(const std::string& path);
-  // glob(3) in the root, asked once; nullopt: there is more to look through than can be paid for.
+  // glob(3) in the root, asked once; nullopt: it does not answer, or there is more to look through
+  // than can be paid for.
   std::optional<std::vector<std::string>> glob(const std::string& pattern);
   // Which of the two files is read last is up to the login's locale.
   void doubt_order(const std::string& a, const std::string& b) { orders_[a] = b, orders_[b] = a; }
@@ -98,6 +101,8 @@ class Findings {
 
  private:
   std::optional<bool> is_in(gid_t group);
+  // It lies in a home that does so: unknown is what is there, and it is not asked.
+  bool does_not_answer(const std::string& path) const;
 
   Root root_;
   Root users_root_;

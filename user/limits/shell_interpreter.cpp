@@ -84,26 +84,25 @@ bool Interpreter::is_users_own(const std::string& path) const {
                                 }));
 }
 
-bool Interpreter::read_file(State& state, const std::string& path) {
+Tri Interpreter::read_file(State& state, const std::string& path) {
   const bool users_own = is_users_own(path);
   file_status_ = Tri::unknown;
-  if (users_own && !users_files_) return false;
+  if (users_own && !users_files_) return Tri::no;
   if (frames_.size() >= kMaxFrames || ++visits_ > kMaxVisits) {
     findings_.problem({.what = "is one file too many to follow, so a TMOUT in it is not seen",
                        .where = {path},
                        .hint = {}});
-    return false;
+    return Tri::unknown;
   }
   // A file that reads itself is followed once; what lets it end is not known here.
   const auto again = std::ranges::count_if(
       frames_, [&](const auto& frame) { return !frame->is_function && frame->file->path == path; });
-  if (again > 1) return false;
-  if (budget().spent()) return false;
+  if (again > 1 || budget().spent()) return Tri::unknown;
   visited_.insert(path);
   const auto script = findings_.read(path, users_own);
   if (!script) {
-    file_status_ = Tri::no;
-    return false;
+    file_status_ = findings_.unread().contains(path) ? Tri::unknown : Tri::no;
+    return findings_.is_closed(path) ? Tri::yes : findings_.is_there(path, users_own);
   }
   frames_.push_back(std::make_unique<Frame>());
   frames_.back()->file = script;
@@ -118,7 +117,7 @@ bool Interpreter::read_file(State& state, const std::string& path) {
   }
   frames_.pop_back();
   file_status_ = status;
-  return true;
+  return Tri::yes;
 }
 
 Tri Interpreter::run_script(State& state, const std::vector<Piece>& pieces) {

@@ -44,8 +44,8 @@ class Interpreter {
   // Assigns as the environment that the shell is started with does.
   void import(State& state, const std::string& name, const std::string& text, const Where& where,
               const std::string& line);
-  // `. path`. False: there is no such file, or it is not read.
-  bool read_file(State& state, const std::string& path);
+  // `. path`. Whether there is such a file for the shell, which may find that it cannot read it.
+  Tri read_file(State& state, const std::string& path);
   // What the shell has where it ends up, also if that is in an `exit`.
   State settled(const State& state) const;
 
@@ -101,6 +101,11 @@ class Interpreter {
     std::optional<State> broken;
     std::optional<State> continued;
   };
+  // The words that a loop runs over.
+  struct EachWords {
+    std::vector<std::string> here;
+    std::vector<std::string> elsewhere;  // as another locale sorts the files of each pattern
+  };
   using Fields = std::vector<Value>;
   static constexpr std::size_t kMaxFrames = 24;
 
@@ -145,8 +150,8 @@ class Interpreter {
   void run_words(const Command& command, const std::vector<std::string>& words, State& state);
   void run_body(const Command& body, State& state);
   void leave_loops(bool breaks, const std::string& count, State& state);
-  bool is_order_in_doubt(const std::vector<std::string>& paths);
-  std::optional<std::vector<std::string>> each_words(const Command& command, State& state);
+  bool is_order_in_doubt(const EachWords& words);
+  std::optional<EachWords> each_words(const Command& command, State& state);
   std::optional<std::vector<std::string>> each_word(const Word& word, State& state);
   std::optional<std::vector<std::string>> separate_words(const std::string& text,
                                                          const State& state) const;
@@ -207,7 +212,7 @@ class Interpreter {
   std::optional<State> exited_;
   std::vector<int> undecided_;
   Tri file_status_ = Tri::unknown;  // of the last command of the file that was read last
-  bool sorted_by_locale_ = false;   // the words that a loop got last: a pattern's files
+  bool sorted_by_locale_ = false;   // the words of each_word(): a pattern's files
   int doubts_ = 0;
   int depth_ = 0;
   std::size_t visits_ = 0;

@@ -2,6 +2,7 @@
 // for, select, while and until.
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <utility>
 
 #include "base/text.h"
@@ -60,20 +61,15 @@ void Interpreter::leave_loops(bool breaks, const std::string& count, State& stat
 Tri Interpreter::run_each(const Command& command, State& state) {
   const auto words = command.open_ended ? std::nullopt : each_words(command, state);
   if (!words) return run_repeatedly(command, state);
-  std::vector<std::string> otherwise;
-  if (sorted_by_locale_ && std::ranges::is_sorted(*words) &&
-      budget().spend_steps(2 * words->size())) {
-    otherwise = sorted_as_elsewhere(*words);
-  }
-  if (otherwise.empty() || otherwise == *words || !state.alive) {
-    run_words(command, *words, state);
+  if (words->elsewhere == words->here || !state.alive) {
+    run_words(command, words->here, state);
     return Tri::unknown;
   }
   auto other = fork(state, budget());
-  run_words(command, *words, state);
-  if (!other || !is_order_in_doubt(otherwise)) return Tri::unknown;
+  run_words(command, words->here, state);
+  if (!other || !is_order_in_doubt(*words)) return Tri::unknown;
   const Doubt doubt(doubts_);
-  run_words(command, otherwise, *other);
+  run_words(command, words->elsewhere, *other);
   state.join(*other);
   return Tri::unknown;
 }
@@ -91,21 +87,23 @@ void Interpreter::run_words(const Command& command, const std::vector<std::strin
   if (loop.broken) state.join(*loop.broken);
 }
 
-// Whether two of these files have to do with the variable, and come the other way round in C.
-bool Interpreter::is_order_in_doubt(const std::vector<std::string>& paths) {
-  std::vector<std::string> about;
-  for (const std::string& path : paths) {
-    if (!visited_.contains(path)) continue;
-    const auto file = findings_.read(path, is_users_own(path));
-    if (file && file->text.contains(kWatched)) about.push_back(path);
+// Whether the files that have to do with the variable come in another order elsewhere.
+bool Interpreter::is_order_in_doubt(const EachWords& words) {
+  const auto about = [&](const std::vector<std::string>& paths) {
+    std::vector<std::string> found;
+    std::ranges::copy_if(paths, std::back_inserter(found), [&](const std::string& path) {
+      if (!visited_.contains(path)) return false;
+      const auto file = findings_.read(path, is_users_own(path));
+      return file && file->text.contains(kWatched);
+    });
+    return found;
+  };
+  const std::vector<std::string> here = about(words.here);
+  const std::vector<std::string> elsewhere = about(words.elsewhere);
+  for (std::size_t i = 0; i < here.size(); ++i) {
+    if (here[i] != elsewhere[i]) findings_.doubt_order(here[i], elsewhere[i]);
   }
-  bool doubt = false;
-  for (std::size_t i = 1; i < about.size(); ++i) {
-    if (about[i - 1] < about[i]) continue;
-    findings_.doubt_order(about[i - 1], about[i]);
-    doubt = true;
-  }
-  return doubt;
+  return here != elsewhere;
 }
 
 Tri Interpreter::run_loop(const Command& command, State& state) {
@@ -142,25 +140,30 @@ Tri Interpreter::run_repeatedly(const Command& command, State& state) {
   return Tri::unknown;
 }
 
-// The words that the loop runs over; nullopt: not known.
-std::optional<std::vector<std::string>> Interpreter::each_words(const Command& command,
-                                                                State& state) {
-  std::vector<std::string> all;
-  sorted_by_locale_ = false;
+// nullopt: not known.
+std::optional<Interpreter::EachWords> Interpreter::each_words(const Command& command,
+                                                              State& state) {
+  EachWords all;
+  const auto add = [&](const std::vector<std::string>& words, bool sorted) {
+    std::ranges::copy(words, std::back_inserter(all.here));
+    std::ranges::copy(sorted ? sorted_as_elsewhere(words) : words,
+                      std::back_inserter(all.elsewhere));
+  };
   for (const Word& word : command.words) {
     if (is_all_arguments(word) && word.parts.back().quoted) {
       const auto given = current_arguments(state);
       if (!given) return std::nullopt;
       for (const Values& values : *given) {
         if (values.size() != 1 || values[0].kind != Value::Kind::text) return std::nullopt;
-        all.push_back(values[0].text);
+        add({values[0].text}, false);
       }
       continue;
     }
+    sorted_by_locale_ = false;
     const auto words = each_word(word, state);
     if (!words) return std::nullopt;
-    all.insert(all.end(), words->begin(), words->end());
-    if (all.size() > kMaxRounds) return std::nullopt;
+    add(*words, sorted_by_locale_ && budget().spend_steps(2 * words->size()));
+    if (all.here.size() > kMaxRounds) return std::nullopt;
   }
   return all;
 }

@@ -86,6 +86,7 @@ class Reading {
     timeouts.exported = systems_.exported == Tri::yes;
     timeouts.problems = findings_.problems();
     timeouts.unread = findings_.unread();
+    timeouts.home_is_silent = user_.home_is_silent;
     std::ranges::set_difference(findings_.files(), timeouts.files,
                                 std::back_inserter(timeouts.users_files));
     return timeouts;

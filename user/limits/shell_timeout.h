@@ -33,8 +33,9 @@ struct ShellUser {
   std::optional<gid_t> gid = {};         // the primary one; none: not known
   std::vector<std::string> groups = {};  // names, the primary one first; empty: not known
   Login login = Login::unknown;
-  bool foreign = false;      // a container's, whose permissions are not judged from outside
-  std::string address = {};  // of the client of a Login::ssh; empty: not known
+  bool foreign = false;         // a container's, whose permissions are not judged from outside
+  std::string address = {};     // of the client of a Login::ssh; empty: not known
+  bool home_is_silent = false;  // it does not answer: nothing in it is asked for, all is unknown
   friend auto operator<=>(const ShellUser&, const ShellUser&) = default;
 };
 
@@ -56,6 +57,7 @@ struct ShellTimeouts {
   // the user's own files led to, which can be any path there is.
   std::vector<std::string> files;
   std::vector<std::string> users_files;
+  bool home_is_silent = false;  // as the user's
 };
 
 // The system's files, then the user's own: a user's own files can only tighten. What cannot be

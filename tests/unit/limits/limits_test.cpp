@@ -754,6 +754,107 @@ TEST_F(LimitsTest, AHomeWhoseServerIsGoneSettlesNothing) {
   EXPECT_EQ(limit_of("two"), Seconds(600));
 }
 
+// What the administrator's files ask about a home that hangs is neither answered nor settled.
+TEST_F(LimitsTest, WhatIsAskedAboutAHomeThatHangsIsInDoubt) {
+  test::FarTree far;
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  far.file("etc/profile",
+           "case \"$HOME\" in /home/*) ;; *) TMOUT=300 ;; esac\n"
+           "[ -e \"$HOME/.no_tmout\" ] || TMOUT=900\n");
+  far.file("home/alice/.no_tmout", "");
+  far.file("home/alice/.bash_profile", "TMOUT=1200\n");
+  Subject inside = alice();
+  inside.sshd.root = far.root();
+  Limits limits = load();
+  const auto verdict_of = [&](const std::string& session) {
+    return limits.resolve(live(inside, session, ""), WallTime{});
+  };
+  far.stall("home");
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  const Verdict hung = verdict_of("one");
+  EXPECT_EQ(hung.limit, Seconds(900));
+  ASSERT_NE(hung.used_source(), nullptr);
+  EXPECT_TRUE(hung.used_source()->conditional);
+  for (const std::string& file : limits.files()) {
+    EXPECT_THAT(file, testing::Not(HasSubstr("/home/"))) << "whoever watches it would hang";
+  }
+  far.recover();
+  // It is not asked again at once.
+  const auto becomes = [&](const std::string& session, Seconds limit) {
+    for (int i = 0; i < 60 && verdict_of(session).limit != limit; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+    return verdict_of(session).limit == limit;
+  };
+  EXPECT_TRUE(becomes("one", Seconds(1200)));
+  far.file("etc/profile", "TMOUT=3600\n");
+  far.file("home/alice/.bash_profile", "");
+  EXPECT_EQ(verdict_of("one").limit, Seconds(1200)) << "as it was at login";
+
+  // What was known before it hangs holds until the host's own files change, and settles nothing.
+  far.stall("home");
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  EXPECT_EQ(verdict_of("two").limit, Seconds(1200));
+  ASSERT_TRUE(limits.reload());
+  const Verdict later = verdict_of("three");
+  EXPECT_EQ(later.limit, Seconds(1200));
+  ASSERT_NE(later.used_source(), nullptr);
+  EXPECT_TRUE(later.used_source()->conditional);
+  EXPECT_THAT(later.sources, testing::Contains(testing::Field(&LimitSource::limit, Seconds(3600))));
+  far.recover();
+  EXPECT_TRUE(becomes("two", Seconds(3600)));
+  EXPECT_TRUE(becomes("three", Seconds(3600)));
+  EXPECT_EQ(verdict_of("one").limit, Seconds(1200));
+}
+
+// Who makes it slow on purpose gets little of the time.
+TEST_F(LimitsTest, AHomeThatHungIsWaitedForLess) {
+  test::FarTree far;
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  far.file("etc/profile", "TMOUT=600\n");
+  far.file("home/alice/.bash_profile", "TMOUT=300\n");
+  Subject inside = alice();
+  inside.sshd.root = far.root();
+  Limits limits = load();
+  const auto limit_of = [&](const std::string& session) {
+    return limits.resolve(live(inside, session, ""), WallTime{}).limit;
+  };
+  EXPECT_EQ(limit_of("zero"), Seconds(300));
+  far.file("home/alice/.bash_profile", "");
+  const auto begin = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::duration longest{0};
+  for (bool first = true; std::chrono::steady_clock::now() - begin < Seconds(16); first = false) {
+    far.stall("home");
+    if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+    const auto asked = std::chrono::steady_clock::now();
+    EXPECT_EQ(limit_of("one"), Seconds(300)) << "what was known before";
+    if (!first) longest = std::max(longest, std::chrono::steady_clock::now() - asked);
+    far.recover();
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_GT(longest, std::chrono::milliseconds(200)) << "it is asked again";
+  EXPECT_LT(longest, std::chrono::milliseconds(800));
+  for (int i = 0; i < 60 && limit_of("one") != Seconds(600); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  }
+  EXPECT_EQ(limit_of("one"), Seconds(600)) << "which was not as at login";
+  EXPECT_EQ(limit_of("zero"), Seconds(300));
+}
+
+TEST_F(LimitsTest, AHomeMayBeSpeltInManyWays) {
+  profile("TMOUT=3600; . /home/alice/tmout\n");
+  dir_.file("home/alice/tmout", "TMOUT=0\n");
+  dir_.file("home/alice/.bash_profile/x", "");  // a problem, and none of the host's
+  for (const char* home : {"/home/alice", "/home/alice/", "/home/alice/./", "/home//alice"}) {
+    const Limits limits = load();
+    Subject subject = alice();
+    subject.home = home;
+    EXPECT_EQ(limits.resolve(subject, WallTime{}).limit, Seconds(3600)) << home;
+    EXPECT_THAT(limits.take_problems(), IsEmpty()) << home;
+    EXPECT_THAT(limits.files(), testing::Each(testing::Not(HasSubstr("alice")))) << home;
+  }
+}
+
 // What an sshd has read that cannot be read now is not what was read before.
 TEST_F(LimitsTest, WhatDoesNotAnswerSettlesNothing) {
   test::FarTree far;

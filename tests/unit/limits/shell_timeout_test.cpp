@@ -8,6 +8,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "shell_oracle_trees.h"
@@ -24,12 +25,13 @@ using ::testing::SizeIs;
 
 class ShellTimeout : public ::testing::Test {
  protected:
-  // Debian 12's own /etc/profile, the first file of that tree.
-  void debian() {
-    const std::size_t begin = test::kDebian.find('\n') + 1;
-    const std::size_t end = test::kDebian.find("\n@/") + 1;
-    tree_.file("/etc/profile", std::string(test::kDebian.substr(begin, end - begin)));
+  // A distribution's own /etc/profile, the first file of its tree.
+  void profile_of(std::string_view tree) {
+    const std::size_t begin = tree.find('\n') + 1;
+    const std::size_t end = tree.find("\n@/") + 1;
+    tree_.file("/etc/profile", std::string(tree.substr(begin, end - begin)));
   }
+  void debian() { profile_of(test::kDebian); }
   void file(const std::string& path, const std::string& text) { tree_.file(path, text); }
 
   ShellTimeouts read(const std::string& shell = "/bin/bash") const {
@@ -184,6 +186,24 @@ TEST_F(ShellTimeout, OrderThatIsTheLocalesIsDoubtful) {
   EXPECT_EQ(decided(), 900) << "the same order everywhere";
 }
 
+TEST_F(ShellTimeout, OrderOfAPatternsFilesIsDoubtfulBesideOtherWords) {
+  profile_of(test::kRedHat);
+  file("/etc/profile.d/sh.local", "TMOUT=900\n");
+  file("/etc/profile.d/tmout.sh", "TMOUT=600\n");
+  EXPECT_EQ(decided(), 900) << "it is read last everywhere";
+  file("/etc/profile.d/sh.local", "");
+  EXPECT_EQ(decided(), 600);
+  file("/etc/profile.d/tmout_local.sh", "TMOUT=300\n");
+  const ShellTimeouts timeouts = read();
+  ASSERT_THAT(timeouts.in_force, SizeIs(2));
+  for (const auto& source : timeouts.in_force) {
+    EXPECT_TRUE(source.conditional);
+    EXPECT_THAT(source.reason, HasSubstr("is read last is up to the login's locale"));
+  }
+  profile("for i in /etc/profile.d/*.sh /etc/profile.d/*.sh; do . $i; done\n");
+  EXPECT_EQ(decided(), -2) << "also where each is read twice";
+}
+
 TEST_F(ShellTimeout, UsersFilesAreTheirsHoweverTheirHomeIsSpelt) {
   file("/etc/profile", "TMOUT=600\n");
   for (const char* home : {"/home/u/", "/home/u/./", "/home//u"}) {
@@ -194,6 +214,17 @@ TEST_F(ShellTimeout, UsersFilesAreTheirsHoweverTheirHomeIsSpelt) {
     }
     file("/home/u/.bash_profile", "TMOUT=300\n");
     EXPECT_THAT(read().in_force, SizeIs(2)) << home;
+    const std::string own = tree_.path() + "/home/u/.bash_profile";
+    ASSERT_EQ(::unlink(own.c_str()), 0);
+    ASSERT_EQ(::symlink("/srv/x", own.c_str()), 0);
+    file("/srv/x", "TMOUT=300\n");
+    EXPECT_EQ(decided(), 600) << home;
+    EXPECT_THAT(read().problems, SizeIs(1)) << home;
+    ASSERT_EQ(::unlink(own.c_str()), 0);
+    // A condition is told what passwd says.
+    file("/etc/profile", std::string("TMOUT=600\n[ \"$HOME\" = ") + home + " ] || TMOUT=900\n");
+    EXPECT_EQ(decided(), 600) << home;
+    file("/etc/profile", "TMOUT=600\n");
   }
 }
 
@@ -344,6 +375,83 @@ TEST_F(ShellTimeout, UsersFilesCanOnlyTighten) {
   ASSERT_THAT(strict.in_force, SizeIs(2));
   EXPECT_EQ(strict.in_force[1].limit, Seconds(300));
   EXPECT_FALSE(strict.in_force[1].conditional);
+}
+
+// bash and tcsh read the first that is there.
+TEST_F(ShellTimeout, OfTheUsersFilesNoneIsReadBehindOneThatIsThere) {
+  const auto with = [&](const std::string& first, const std::string& shell) {
+    const std::string path = tree_.path() + "/home/u/" + first;
+    file("/srv/x", "");
+    EXPECT_EQ(::symlink("/srv/x", path.c_str()), 0);
+    const long seconds = decided(shell);
+    EXPECT_EQ(::unlink((tree_.path() + "/srv/x").c_str()), 0);
+    EXPECT_EQ(decided(shell), 300) << "a link that leads nowhere";
+    EXPECT_EQ(::unlink(path.c_str()), 0);
+    EXPECT_EQ(decided(shell), 300);
+    return seconds;
+  };
+  file("/home/u/.profile", "TMOUT=300\n");
+  EXPECT_EQ(with(".bash_profile", "/bin/bash"), -1);
+  EXPECT_EQ(with(".bash_login", "/bin/bash"), -1);
+  file("/home/u/.cshrc", "set autologout=5\n");
+  EXPECT_EQ(with(".tcshrc", "/bin/tcsh"), -1);
+  ASSERT_EQ(::symlink("/etc/profile/x", (tree_.path() + "/home/u/.bash_profile").c_str()), 0);
+  file("/etc/profile", "");
+  EXPECT_EQ(decided(), -2) << "bash stops at what is no folder";
+  ASSERT_EQ(::unlink((tree_.path() + "/home/u/.bash_profile").c_str()), 0);
+  file("/home/u/.bash_profile", std::string(300 << 10, '\n'));
+  EXPECT_EQ(decided(), -1) << "larger than what is read";
+  ASSERT_EQ(::unlink((tree_.path() + "/home/u/.bash_profile").c_str()), 0);
+  if (::geteuid() != 0) return;
+  // bash is refused and leaves it at that, tcsh goes on.
+  ShellUser user{.uid = 4242, .home = "/home/u", .shell = "/bin/bash", .name = "u"};
+  for (const char* name : {".bash_profile", ".tcshrc"}) {
+    tree_.file(std::string("/home/u/") + name, "", 0600);
+  }
+  EXPECT_THAT(shell_timeouts(Root(tree_.path()), user).in_force, IsEmpty());
+  user.shell = "/bin/tcsh";
+  EXPECT_THAT(shell_timeouts(Root(tree_.path()), user).in_force, SizeIs(1));
+}
+
+// What is not known of one leaves the others in doubt.
+TEST_F(ShellTimeout, BehindAUsersFileThatMayBeThereNothingIsCertain) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to close a folder to others";
+  const ShellUser user{.uid = 4242, .home = "/home/u", .shell = "/bin/bash"};
+  file("/etc/profile", "TMOUT=600\n");
+  file("/home/u/.profile", "TMOUT=300\n");
+  file("/srv/closed/x", "");
+  ASSERT_EQ(::chmod((tree_.path() + "/srv/closed").c_str(), 0700), 0);
+  ASSERT_EQ(::symlink("/srv/closed/x", (tree_.path() + "/home/u/.bash_profile").c_str()), 0);
+  const ShellTimeouts timeouts = shell_timeouts(Root(tree_.path()), user);
+  ASSERT_THAT(timeouts.in_force, SizeIs(2));
+  EXPECT_FALSE(timeouts.in_force[0].conditional);
+  EXPECT_EQ(timeouts.in_force[1].limit, Seconds(300));
+  EXPECT_TRUE(timeouts.in_force[1].conditional);
+}
+
+// A home that does not answer: nothing in it is asked for, and nothing in it is decided.
+TEST_F(ShellTimeout, OfAHomeThatIsSilentNothingIsKnownButItsName) {
+  user_.home_is_silent = true;
+  tree_.file("/home/u/.no_tmout", "");
+  tree_.file("/home/u/.bash_profile", "TMOUT=60\n");
+  tree_.file("/home/u/.login", "set autologout=1\n");
+  EXPECT_EQ(profile("TMOUT=600\n"), 600);
+  EXPECT_EQ(profile("case $HOME in /home/*) ;; *) TMOUT=900 ;; esac\n"), -1);
+  EXPECT_EQ(profile("[ \"$HOME\" = /home/u ] && TMOUT=900\n"), 900);
+  for (const char* condition :
+       {"[ -e ~/.no_tmout ] ||", "[ -e $HOME/none ] ||", "[[ -r ~/.no_tmout ]] &&", "[ -d ~ ] &&",
+        ". ~/.site ||", "for i in ~/*; do :; done; [ -n \"$i\" ] &&"}) {
+    file("/etc/profile", std::string(condition) + " TMOUT=900\n");
+    const ShellTimeouts timeouts = read();
+    ASSERT_THAT(timeouts.in_force, SizeIs(1)) << condition;
+    EXPECT_EQ(timeouts.in_force[0].limit, Seconds(900)) << condition;
+    EXPECT_TRUE(timeouts.in_force[0].conditional) << condition;
+    EXPECT_TRUE(timeouts.home_is_silent);
+  }
+  file("/etc/csh.cshrc", "if (-e ~/.no_tmout) exit\nset autologout=10\n");
+  const ShellTimeouts csh = read("/bin/tcsh");
+  ASSERT_THAT(csh.in_force, SizeIs(1));
+  EXPECT_TRUE(csh.in_force[0].conditional);
 }
 
 TEST_F(ShellTimeout, AdministratorsFileThatNothingIsSeenToReadCounts) {
