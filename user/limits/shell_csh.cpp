@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <climits>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -17,6 +19,7 @@
 #include "limits/shell_csh_scope.h"
 #include "limits/shell_findings.h"
 #include "limits/shell_login.h"
+#include "limits/shell_syntax.h"
 #include "limits/shell_value.h"
 
 namespace idlewarden::shell {
@@ -64,7 +67,10 @@ class CshPass {
                                      {"euid", std::to_string(user.uid)}}) {
       state_.variables[name] = {.values = {Value::of(text)}};
     }
-    for (const char* name : {"prompt", "tcsh", "loginsh", "term", "path", "tty"}) {
+    for (const char* name :
+         {"prompt", "tcsh",  "loginsh", "term",     "path",    "tty",    "argv", "cwd",
+          "gid",    "group", "shlvl",   "status",   "version", "HOST",   "PATH", "PWD",
+          "GROUP",  "SHELL", "SHLVL",   "HOSTTYPE", "OSTYPE",  "VENDOR", "TERM", "MACHTYPE"}) {
       state_.variables[name] = {.values = {Value::nonempty()}};
     }
     for (const auto& [name, value] : environment_of(user)) state_.at(name).values = {value};
@@ -87,16 +93,18 @@ class CshPass {
     if (!file) return findings_.is_there(path, own);
     ++depth_;
     const auto outer_file = std::exchange(file_, file);
-    auto outer_left = std::exchange(left_, std::nullopt);
     const auto commands = csh_commands(file->text, budget_);
+    Script script{.commands = commands};
+    Script* const outer_script = std::exchange(script_, &script);
     run(commands, 0, commands.size());
     if (budget_.spent()) {
       findings_.problem({.what = "takes too long to follow, so an autologout in it may not be seen",
                          .where = {path},
                          .hint = {}});
     }
-    if (left_) state_.join(*left_);
-    left_ = std::move(outer_left);
+    if (script.left) state_.join(*script.left);
+    script_ = outer_script;
+    if (failed_ && budget_.spend(failed_->weight())) state_.join(*failed_);
     file_ = outer_file;
     --depth_;
     return Tri::yes;
@@ -117,8 +125,33 @@ class CshPass {
  private:
   using Commands = std::vector<CshCommand>;
 
+  struct Loop {
+    std::optional<State> broken, continued;
+  };
+  // A file while it is read.
+  struct Script {
+    const Commands& commands;
+    std::size_t at = 0;                       // the command that runs
+    std::vector<Loop*> loops = {};            // around it, the innermost last
+    std::optional<State> left = {};           // where it was left
+    std::map<std::size_t, State> jumps = {};  // forwards, by the label that they go to
+  };
+
   bool users_own(const std::string& path) const {
     return findings_.is_users_own(path, file_ && file_->users_own);
+  }
+
+  static bool opens_loop(const CshCommand& command) {
+    const std::string_view first = command.name();
+    return first == "foreach" || first == "while";
+  }
+  static bool opens_block(const CshCommand& command) {
+    const std::string_view first = command.name();
+    return opens_loop(command) || first == "switch" || (first == "if" && is_block(command));
+  }
+  static bool closes_block(const CshCommand& command) {
+    const std::string_view first = command.name();
+    return first == "end" || first == "endsw" || first == "endif";
   }
 
   // The index of the command that closes the block opened before `from`: its `endif`, `endsw` or
@@ -127,10 +160,10 @@ class CshPass {
                       std::string_view closer, bool or_else = false) {
     int open = 0;
     for (std::size_t i = from; i < end; ++i) {
-      const std::string& first = commands[i].words.front().text;
+      const std::string_view first = commands[i].name();
       const bool opens = closer == "endif"   ? first == "if" && is_block(commands[i])
                          : closer == "endsw" ? first == "switch"
-                                             : first == "foreach" || first == "while";
+                                             : opens_loop(commands[i]);
       budget_.spend_steps();
       if (open == 0 && (first == closer || (or_else && first == "else"))) return i;
       if (opens) ++open;
@@ -146,15 +179,18 @@ class CshPass {
       end = begin;
     }
     for (std::size_t i = begin; i < end && budget_.spend_steps();) {
-      const std::string& first = commands[i].words.front().text;
+      const std::string_view first = commands[i].name();
+      script_->at = i;
+      land(i);
+      stop_at(commands[i]);
       if (first == "if" && is_block(commands[i])) {
         i = run_if(commands, i, end);
       } else if (first == "switch") {
-        i = run_doubtful(commands, i, end, "endsw");
+        i = run_switch(commands, i, end);
       } else if (first == "foreach") {
         i = run_each(commands, i, end);
       } else if (first == "while") {
-        i = run_doubtful(commands, i, end, "end");
+        i = run_while(commands, i, end);
       } else {
         run_one(commands[i]);
         ++i;
@@ -182,7 +218,7 @@ class CshPass {
     const std::size_t middle = closing(commands, at + 1, end, "endif", true);
     const auto words = std::span(commands[at].words).subspan(skip);
     const Tri condition = scope_.ask(words.subspan(1, words.size() - 2));
-    if (middle == end || commands[middle].words.front().text == "endif") {
+    if (middle == end || commands[middle].name() == "endif") {
       when(condition, [&] { run(commands, at + 1, middle); });
       return std::min(middle + 1, end);
     }
@@ -206,14 +242,11 @@ class CshPass {
   void run_else(const Commands& commands, std::size_t at, std::size_t end) {
     const std::vector<CshWord>& words = commands[at].words;
     if (words.size() > 2 && words[1].text == "if" && is_block(commands[at])) {
-      if (++depth_ < 4 * kMaxDepth) {
-        at = run_if(commands, at, end, 1);
-      } else {
-        too_deep(commands[at].line);
-        at = end;
-      }
-      --depth_;
+      const std::size_t from = std::exchange(at, end);
+      stop_at(commands[from]);
+      nested(commands[from].line, [&] { at = run_if(commands, from, end, 1); });
     } else if (words.size() > 1) {
+      script_->at = at;
       run_one({.line = commands[at].line, .words = {words.begin() + 1, words.end()}});
       ++at;
     } else {
@@ -222,14 +255,18 @@ class CshPass {
     run(commands, at, end);
   }
 
-  std::size_t run_doubtful(const Commands& commands, std::size_t at, std::size_t end,
-                           std::string_view closer) {
-    const std::size_t close = closing(commands, at + 1, end, closer);
-    // Each command of a switch may be the only one that runs.
+  // Each command of a switch may be the only one that runs.
+  std::size_t run_switch(const Commands& commands, std::size_t at, std::size_t end) {
+    const std::size_t close = closing(commands, at + 1, end, "endsw");
     for (std::size_t i = at + 1; i < close && !budget_.spent(); ++i) {
-      when(Tri::unknown, [&] { run(commands, i, closer == "endsw" ? i + 1 : close); });
-      if (closer != "endsw") break;
+      when(Tri::unknown, [&] { run(commands, i, i + 1); });
     }
+    return std::min(close + 1, end);
+  }
+
+  std::size_t run_while(const Commands& commands, std::size_t at, std::size_t end) {
+    const std::size_t close = closing(commands, at + 1, end, "end");
+    run_repeatedly(commands[at].line, [&] { run(commands, at + 1, close); });
     return std::min(close + 1, end);
   }
 
@@ -237,41 +274,188 @@ class CshPass {
     const std::size_t close = closing(commands, at + 1, end, "end");
     const auto words = each_words(commands[at]);
     const std::string name = commands[at].words.size() > 1 ? commands[at].words[1].text : "";
+    const int line = commands[at].line;
     if (!words) {
-      when(Tri::unknown, [&] {
-        state_.at(name).values = {Value::unknown()};
+      run_repeatedly(line, [&] {
+        assign(name, Value::unknown(), line);
         run(commands, at + 1, close);
       });
-    } else {
-      for (const std::string& word : *words) {
-        if (budget_.spent()) break;
-        state_.at(name).values = {Value::of(word)};
-        run(commands, at + 1, close);
+      return std::min(close + 1, end);
+    }
+    Loop loop;
+    script_->loops.push_back(&loop);
+    for (const std::string& word : *words) {
+      if (budget_.spent()) break;
+      assign(name, Value::of(word), line);
+      run(commands, at + 1, close);
+      if (loop.continued) state_.join(*std::exchange(loop.continued, std::nullopt));
+    }
+    script_->loops.pop_back();
+    if (loop.broken) state_.join(*loop.broken);
+    return std::min(close + 1, end);
+  }
+
+  // None, one or more rounds. What is different after a second one may be anything.
+  void run_repeatedly(int line, const std::function<void()>& round) {
+    Loop loop;
+    script_->loops.push_back(&loop);
+    std::optional<State> first;
+    for (int i = 0; i < 2; ++i) {
+      when(Tri::unknown, [&] {
+        round();
+        if (loop.continued) state_.join(*std::exchange(loop.continued, std::nullopt));
+      });
+      if (i == 0) first = fork(state_, budget_);
+    }
+    script_->loops.pop_back();
+    for (auto& [name, variable] : state_.variables) {
+      if (!first || variable == first->get(name)) continue;
+      if (name == kVariable) {
+        doubt(line, "what the loop leaves in it is only known when the shell runs");
+      } else {
+        unite(variable.values, {Value::unknown()});
       }
     }
-    return std::min(close + 1, end);
+    if (loop.broken) state_.join(*loop.broken);
+  }
+
+  // The shell stops at an error, as at a variable that is not there, and may read no more of any
+  // file. Commands that seldom fail, and never unseen, are taken to succeed.
+  void stop_at(const CshCommand& command) {
+    if (!state_.alive) return;
+    static constexpr auto kMayFail = std::to_array<std::string_view>(
+        {"cd", "chdir", "kill", "popd", "pushd", "shift", "unlimit"});
+    const bool may_fail = std::ranges::find(kMayFail, command.name()) != kMayFail.end();
+    const Tri stops = (command.broken ? Tri::yes : scope_.lacks_variable(command, file_->text)) ||
+                      (may_fail ? Tri::unknown : Tri::no);
+    if (stops == Tri::yes) {
+      leave(failed_, "an error on " + Where{file_->path, command.line}.text());
+    }
+    if (stops == Tri::unknown && budget_.spend(state_.weight())) join(failed_, state_);
+  }
+
+  // break, continue, exit, goto: what follows is not reached but by `by`.
+  void leave(std::optional<State>& by, const std::string& why) {
+    if (!state_.alive || !budget_.spend(state_.weight())) return;
+    join(by, state_);
+    state_.alive = false;
+    state_.why_not = "not reached: " + why;
+  }
+
+  // The rest of the line still runs, and may be another `break`.
+  void leave_line(const CshCommand& command) {
+    const std::string_view first = command.name();
+    const std::string why =
+        fmt::format("`{}` on {}", first, Where{file_->path, command.line}.text());
+    const auto way_out = [&] {
+      if (first == "goto") {
+        jump(command, why);
+      } else if (first == "exit") {
+        leave(script_->left, why);
+      } else if (script_->loops.empty()) {
+        leave(failed_, why);
+      } else {
+        Loop& loop = *script_->loops.back();
+        leave(first == "break" ? loop.broken : loop.continued, "the loop was left");
+      }
+    };
+    if (script_->commands[script_->at].ends_line) {
+      way_out();
+    } else {
+      doubt_the_way(command.line, first);
+      when(Tri::unknown, way_out);
+    }
+  }
+
+  // goto LABEL: followed forwards, to where the blocks that are open here lead by themselves.
+  void jump(const CshCommand& command, const std::string& why) {
+    const Value label = command.words.size() == 2 ? scope_.expand(command.words[1]) : Value{};
+    const Commands& commands = script_->commands;
+    std::size_t target = 0;
+    const std::string mark = label.text + ":";
+    while (label.kind == Value::Kind::text && target < commands.size() && budget_.spend_steps() &&
+           commands[target].name() != mark) {
+      ++target;
+    }
+    int open = 0;
+    int outermost = 0;
+    for (std::size_t i = script_->at + 1; i < target && budget_.spend_steps(); ++i) {
+      if (opens_block(commands[i])) ++open;
+      // Behind an `else` is another block than before it.
+      const bool other = commands[i].name() == "else" && open == outermost;
+      if (closes_block(commands[i])) --open;
+      outermost = std::min(outermost, open - (other ? 1 : 0));
+    }
+    // The shell looks through the text, quotes and here-documents and all.
+    const auto rows =
+        budget_.spend(file_->text.size()) ? split(file_->text, '\n') : std::vector<std::string>();
+    const bool found =
+        target < commands.size() && std::ranges::count_if(rows, [&](const std::string& row) {
+                                      return trim(row).starts_with(mark);
+                                    }) == 1;
+    if (found && target > script_->at && open == outermost) {
+      std::optional<State> by;
+      leave(by, why);
+      if (!by) return;
+      const auto [place, first_time] = script_->jumps.try_emplace(target, *by);
+      if (!first_time) place->second.join(*by);
+    } else {
+      doubt_the_way(command.line, "goto");
+    }
+  }
+
+  void land(std::size_t at) {
+    const auto landing = script_->jumps.find(at);
+    if (landing == script_->jumps.end()) return;
+    state_.join(landing->second);
+    script_->jumps.erase(landing);
+  }
+
+  // What comes after this may run or not, or once more.
+  void doubt_the_way(int line, std::string_view by) {
+    doubt(line, fmt::format("where `{}` leads is only known when the shell runs", by));
+    if (state_.alive && budget_.spend(state_.weight())) join(failed_, state_);
+  }
+
+  // The variable may have any value from here on.
+  void doubt(int line, const std::string& reason) {
+    Variable& variable = state_.at(kVariable);
+    if (!state_.alive || budget_.spent() || variable.readonly == Tri::yes) return;
+    Finding finding = at_line(line);
+    finding.undecided = true;
+    finding.source.reason = reason;
+    Value unknown = Value::unknown();
+    unknown.source = findings_.add(finding);
+    unite(variable.values, {unknown});
   }
 
   // foreach NAME ( WORDS ): the files that a pattern, or `ls PATTERN`, stands for.
   std::optional<std::vector<std::string>> each_words(const CshCommand& command) {
     std::vector<std::string> all;
+    bool no_match = false;
     for (std::size_t i = 2; i < command.words.size(); ++i) {
       const CshWord& word = command.words[i];
       if (word.special) continue;
-      CshWord pattern = word;
-      if (const auto operand = CshScope::listed(word)) pattern = *operand;
-      const Value value = scope_.expand(pattern);
+      const auto operand = CshScope::listed(word);
+      const CshWord& pattern = operand ? *operand : word;
+      const Value value = scope_.expand(pattern, true);
       if (value.kind != Value::Kind::text) return std::nullopt;
       if (all.size() > kMaxRounds) return std::nullopt;
-      if (value.text.find_first_of("*?[") == std::string::npos) {
-        if (pattern.text != word.text) return std::nullopt;
+      if (value.text.find_first_of("*?[") == std::string::npos || scope_.expand(pattern) == value) {
+        if (operand) return std::nullopt;
         all.push_back(value.text);
+      } else if (!value.text.starts_with('/')) {
+        return std::nullopt;
       } else if (!users_own(value.text) || users_files_) {
         findings_.looked_at(value.text.substr(0, value.text.rfind('/')));
         const auto found = findings_.glob(value.text);
         if (!found || found->size() > kMaxRounds) return std::nullopt;
         all.insert(all.end(), found->begin(), found->end());
+        no_match = !operand;
       }
+    }
+    if (no_match && all.empty() && !state_.variables.contains("nonomatch")) {
+      leave(failed_, "no file matches on " + Where{file_->path, command.line}.text());
     }
     return all;
   }
@@ -285,31 +469,92 @@ class CshPass {
       return;
     }
     const std::vector<CshWord>& words = command.words;
-    const std::string& first = words.front().text;
+    const std::string_view first = command.name();
+    const auto mentions = [&] {
+      return std::ranges::any_of(words,
+                                 [](const CshWord& word) { return word.text.contains(kVariable); });
+    };
     if (first == "if" && words.size() > 2) {
       run_short_if(command);
-    } else if (first == "set" || first == "@") {
+    } else if (first == "set") {
       set(command);
+    } else if (first == "@") {
+      compute(command);
+    } else if (first == "setenv" && words.size() > 1) {
+      // The shell's own variables hide those of the environment.
+      if (words[1].text != kVariable) assign(words[1].text, Value::nonempty(), command.line);
+    } else if (first == "shift" && words.size() > 1) {
+      assign(words[1].text, Value::unknown(), command.line);
+    } else if (first == "repeat" && words.size() > 2) {
+      CshCommand rest{.line = command.line, .words = {words.begin() + 2, words.end()}};
+      nested(command.line, [&] { when(Tri::unknown, [&] { run_one(rest); }); });
     } else if (first == "unset") {
-      for (std::size_t i = 1; i < words.size(); ++i) {
-        if (words[i].text == kVariable || words[i].text == "*") store({Value{}}, command.line);
-      }
+      for (std::size_t i = 1; i < words.size(); ++i) unset(words[i], command.line);
     } else if (first == "source" && words.size() > 1) {
-      const Value path = scope_.expand(words.back());
-      if (path.kind == Value::Kind::text && path.text.starts_with('/')) {
-        read_file(path.text);
-      } else if (state_.alive) {
-        undecided(command.line, "which file it reads is only known when the shell runs");
-      }
-    } else if (first == "eval" && state_.alive &&
-               std::ranges::any_of(
-                   words, [](const CshWord& word) { return word.text.contains(kVariable); })) {
+      if (words[1].text != "-h") source(words[1], command.line);
+    } else if (first == "eval" && state_.alive && mentions()) {
       undecided(command.line, "what `eval` makes of it is only known when it runs");
-    } else if (first == "exit" && state_.alive && budget_.spend(state_.weight())) {
-      join(left_, state_);
-      state_.alive = false;
-      state_.why_not = "not reached: `exit` on " + Where{file_->path, command.line}.text();
+    } else if (first.contains('$') && mentions()) {
+      doubt(command.line, "which command this is is only known when the shell runs");
+    } else if (first == "exec" || first == "login" || first == "logout" ||
+               (first == "alias" && words.size() > 2 && (mentions() || hides(words[1])))) {
+      doubt_the_way(command.line, first);
+    } else if (first == "exit" || first == "goto" || first == "break" || first == "continue") {
+      leave_line(command);
     }
+  }
+
+  // Whether an alias of this name takes the place of a command that is followed here.
+  bool hides(const CshWord& alias) const {
+    static constexpr auto kFollowed = std::to_array<std::string_view>(
+        {"@",     "alias",  "break", "breaksw", "case",   "continue", "default", "else", "end",
+         "endif", "endsw",  "eval",  "exec",    "exit",   "foreach",  "goto",    "if",   "repeat",
+         "set",   "setenv", "shift", "source",  "switch", "unset",    "while"});
+    const Value name = scope_.expand(alias);
+    return name.kind != Value::Kind::text ||
+           std::ranges::find(kFollowed, name.text) != kFollowed.end();
+  }
+
+  void source(const CshWord& file, int line) {
+    const Value path = scope_.expand(file);
+    if (path.kind == Value::Kind::text && path.text.starts_with('/')) {
+      const bool left_out = users_own(path.text) && !users_files_;
+      if (read_file(path.text) == Tri::no && !left_out) {
+        leave(failed_, "there is no " + printable(path.text));
+      }
+    } else if (state_.alive) {
+      undecided(line, "which file it reads is only known when the shell runs");
+    }
+  }
+
+  // A name, or a pattern for names.
+  void unset(const CshWord& word, int line) {
+    const Value name = scope_.expand(word, true);
+    if (name.kind != Value::Kind::text || name.text.find_first_of("*?[") != std::string::npos) {
+      if (name.kind == Value::Kind::text && name.text == "*") {
+        store({Value{}}, line);
+      } else {
+        doubt(line, "what `unset` takes away is only known when the shell runs");
+      }
+      if (!state_.alive || !budget_.spend(state_.weight())) return;
+      for (auto& [other, variable] : state_.variables) {
+        if (other != kVariable) variable.values = {Value::unknown()};
+      }
+    } else if (name.text == kVariable) {
+      store({Value{}}, line);
+    } else if (state_.alive) {
+      state_.variables.erase(name.text);  // what is left may be the environment's
+    }
+  }
+
+  // Goes deeper by one; a user can write any number of commands within commands.
+  void nested(int line, const std::function<void()>& body) {
+    if (++depth_ < 4 * kMaxDepth) {
+      body();
+    } else {
+      too_deep(line);
+    }
+    --depth_;
   }
 
   // if (expression) command
@@ -320,54 +565,99 @@ class CshPass {
       if (command.words[i].special && command.words[i].text == "(") ++open;
       if (command.words[i].special && command.words[i].text == ")" && --open == 0) break;
     }
-    if (i + 1 >= command.words.size()) return;
-    const Tri condition = scope_.ask(std::span(command.words).subspan(1, i));
+    Tri condition = Tri::unknown;
+    if (i + 1 < command.words.size()) {
+      condition = scope_.ask(std::span(command.words).subspan(1, i));
+    } else {
+      // Without parentheses: if ! $?x set y
+      static constexpr std::array<std::string_view, 9> kCommands = {
+          "set", "@", "unset", "source", "exit", "goto", "break", "continue", "eval"};
+      i = 1;
+      while (i + 1 < command.words.size() &&
+             std::ranges::find(kCommands, command.words[i + 1].text) == kCommands.end()) {
+        ++i;
+      }
+      if (i + 1 >= command.words.size()) return;
+    }
     const auto middle = command.words.begin() + static_cast<std::ptrdiff_t>(i) + 1;
     CshCommand rest{.line = command.line, .words = {middle, command.words.end()}};
-    if (++depth_ < 4 * kMaxDepth) {
-      when(condition, [&] { run_one(rest); });
-    } else {
-      too_deep(command.line);
-    }
-    --depth_;
+    nested(command.line, [&] { when(condition, [&] { run_one(rest); }); });
   }
 
-  // set [-r] [-f|-l] NAME[=VALUE] | NAME = VALUE | NAME = ( VALUES ) ...; @ NAME = VALUE
+  // set [-r] [-f|-l] NAME[=VALUE] | NAME = VALUE | NAME = ( VALUES ) ...
   void set(const CshCommand& command) {
     bool readonly = false;
     const std::vector<CshWord>& words = command.words;
-    for (std::size_t i = 1; i < words.size(); ++i) {
-      if (words[i].text.starts_with('-') && words[i].text.size() == 2) {
-        readonly = readonly || words[i].text == "-r";
-        continue;
-      }
-      CshWord value = words[i];
-      const auto equals = value.text.find('=');
-      std::string name = value.text.substr(0, equals);
+    std::size_t i = 1;
+    for (; i < words.size() && words[i].text.starts_with('-'); ++i) {
+      readonly = readonly || words[i].text == "-r";
+    }
+    for (; i < words.size(); ++i) {
+      const auto equals = words[i].text.find('=');
+      const std::string target = words[i].text.substr(0, equals);
+      const std::string name = target.substr(0, target.find('['));
+      CshWord word{.quoted = true};
+      const auto next_is = [&](std::string_view text) {
+        return i + 1 < words.size() && words[i + 1].text == text;
+      };
       if (equals != std::string::npos) {
-        value.text.erase(0, equals + 1);
-      } else if (i + 1 < words.size() && words[i + 1].text.starts_with('=')) {
-        value = words[++i];
-        value.text.erase(0, 1);
-      } else {
-        value = {.text = "", .literal = true};
+        word = words[i].from(equals + 1);
+        if (word.text.empty() && next_is("(")) word = words[++i];
+      } else if (next_is("=") && ++i + 1 < words.size()) {
+        word = words[++i];
       }
-      const bool nothing_yet = value.text.empty() && !value.literal;
-      if (nothing_yet && i + 1 < words.size()) value = words[++i];
-      if (value.special && value.text == "(") {
-        value = i + 1 < words.size() ? words[i + 1] : CshWord{};
+      std::size_t count = 1;
+      if (word.special && word.text == "(") {
+        const std::size_t open = i;
         while (i < words.size() && words[i].text != ")") ++i;
+        count = i - open - 1;
+        word = count > 0 ? words[open + 1] : CshWord{};
       }
-      assign(name, scope_.expand(value), command.line);
+      // Of several words autologout takes the first.
+      const bool known = name == target && (count < 2 || name == kVariable);
+      assign(name, known ? scope_.expand(word) : Value::unknown(), command.line);
+      if (name.contains('$') || name.contains('`')) {
+        doubt(command.line, "what it sets is only known when the shell runs");
+      } else if (!is_name(name)) {
+        leave(failed_, "no variable is named " + printable(name));
+        return;
+      }
       if (readonly && state_.alive && name == kVariable) state_.at(name).readonly = Tri::yes;
     }
   }
 
+  // @ NAME=NUMBER, @ NAME = NUMBER; what else it computes is not known here.
+  void compute(const CshCommand& command) {
+    const std::vector<CshWord>& words = command.words;
+    if (words.size() < 2) return;
+    const std::string& text = words[1].text;
+    const auto end = std::min(text.find_first_of("=[+-*/%^|&<>"), text.size());
+    Value value = Value::unknown();
+    if (words.size() == 2 && text.substr(end).starts_with('=')) {
+      value = scope_.expand(words[1].from(end + 1));
+    } else if (words.size() == 4 && end == text.size() && words[2].text == "=") {
+      value = scope_.expand(words[3]);
+    }
+    const bool number = value.kind == Value::Kind::text && !value.text.empty() &&
+                        value.text.find_first_not_of("0123456789") == std::string::npos;
+    // Whether 010 is 8 is up to tcsh's options.
+    if (!number || value.text.front() == '0') value = Value::unknown();
+    assign(text.substr(0, end), value, command.line);
+  }
+
+  // Whatever is in it: from then on it is set.
   void assign(const std::string& name, const Value& value, int line) {
     if (name == kVariable) {
       store({value}, line);
     } else if (state_.alive && !name.empty() && !budget_.spent()) {
-      state_.at(name).values = {value};
+      const Value what = value.kind == Value::Kind::text ? value : Value::nonempty();
+      state_.at(name).values = {what};
+      // The shell keeps these and the environment's alike.
+      for (const auto& [shells, environments] :
+           {std::pair{"home", "HOME"}, {"path", "PATH"}, {"term", "TERM"}, {"user", "USER"}}) {
+        if (name == shells) state_.at(environments).values = {what};
+        if (name == environments) state_.at(shells).values = {what};
+      }
     }
   }
 
@@ -428,8 +718,9 @@ class CshPass {
   bool users_files_;
   Budget& budget_;
   State state_;
-  CshScope scope_;             // looks at state_
-  std::optional<State> left_;  // by `exit` from the file that is being read
+  CshScope scope_;  // looks at state_
+  Script* script_ = nullptr;
+  std::optional<State> failed_;  // by an error: whether any more is read then is not known
   std::shared_ptr<const ScriptFile> file_;
   int depth_ = 0;
   std::size_t visits_ = 0;

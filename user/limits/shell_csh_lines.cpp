@@ -18,33 +18,37 @@ class Reader {
     while (position_ < text_.size() && budget_.spend(1)) {
       const char c = text_[position_];
       if (c == '\n') {
-        end_word();
-        end_command(false);
+        end_line();
         ++line_;
         ++position_;
         skip_here_document();
       } else if (c == ' ' || c == '\t' || c == '\r') {
         end_word();
         ++position_;
-      } else if (c == '#' && !in_word_) {
+      } else if (c == '#' && !word_.text.ends_with('$') && !word_.text.ends_with("${")) {
         position_ = std::min(text_.find('\n', position_), text_.size());
-      } else if (c == ';') {
+      } else if (c == ';' && depth_ == 0) {
         end_word();
         end_command(false);
         ++position_;
       } else if (!read_quoted(c) && !read_operator()) {
+        broken_ = broken_ || names_event();
         add(c);
         ++position_;
       }
     }
-    end_word();
-    end_command(false);
+    end_line();
     return std::move(commands_);
   }
 
  private:
-  void add(char c) {
+  void add(char c, char quote = ' ') {
     in_word_ = true;
+    if (quote != ' ') {
+      word_.quoted = true;
+      word_.quotes.resize(word_.text.size(), ' ');
+      word_.quotes += quote;
+    }
     word_.text += c;
   }
 
@@ -52,17 +56,40 @@ class Reader {
     if (in_word_) {
       if (command_.words.empty()) command_.line = line_;
       if (expect_delimiter_) delimiter_ = word_.text;
-      expect_delimiter_ = false;
-      command_.words.push_back(std::move(word_));
+      if (!redirected_) command_.words.push_back(std::move(word_));
+      expect_delimiter_ = redirected_ = false;
     }
     word_ = {};
     in_word_ = false;
   }
 
   void end_command(bool next_is_doubtful) {
+    broken_ = broken_ || depth_ > 0 || redirected_;
     if (!command_.words.empty()) commands_.push_back(std::move(command_));
     command_ = {};
     command_.doubtful = next_is_doubtful;
+    depth_ = 0;
+    redirected_ = false;
+  }
+
+  void end_line() {
+    end_word();
+    end_command(false);
+    if (std::exchange(broken_, false)) {
+      if (commands_.size() == first_of_line_) commands_.push_back({.line = line_, .words = {{}}});
+      commands_[first_of_line_].broken = true;
+    }
+    for (std::size_t i = first_of_line_; i + 1 < commands_.size(); ++i) {
+      commands_[i].ends_line = false;
+    }
+    first_of_line_ = commands_.size();
+  }
+
+  // A ! of the history, quoted or not: what comes before a login's first prompt names no event.
+  bool names_event() const {
+    return text_[position_] == '!' && !text_.substr(0, position_).ends_with('\\') &&
+           position_ + 1 < text_.size() &&
+           !std::string_view(" \t\n=~(\"';|").contains(text_[position_ + 1]);
   }
 
   bool read_quoted(char c) {
@@ -72,21 +99,36 @@ class Reader {
         end_word();
         ++line_;
       } else {
-        add(next);
+        add(next, '\'');
       }
       position_ += 2;
       return true;
     }
     if (c != '\'' && c != '"' && c != '`') return false;
     // A quote does not run over the end of its line, but for a backslash.
-    std::size_t end = position_ + 1;
-    while (end < text_.size() && text_[end] != c && text_[end] != '\n') ++end;
+    const char quote = c == '`' ? ' ' : c;
     in_word_ = true;
-    if (c == '\'') word_.literal = true;
-    const bool kept = c == '`';
-    word_.text += text_.substr(position_ + (kept ? 0 : 1), end - position_ - (kept ? 0 : 1));
-    if (kept) word_.text += '`';
-    position_ = end < text_.size() && text_[end] == c ? end + 1 : end;
+    word_.quoted = word_.quoted || quote != ' ';
+    if (c == '`') add(c);
+    bool odd = false;
+    for (++position_; position_ < text_.size() && text_[position_] != c; ++position_) {
+      if (text_.substr(position_, 2) == "\\\n") {
+        ++position_;
+        ++line_;
+      } else if (text_[position_] == '\n') {
+        break;
+      }
+      broken_ = broken_ || names_event();
+      if (c == '"' && text_[position_] == '`') odd = !odd;
+      add(text_[position_], quote);
+    }
+    if (c == '`') add(c);
+    if (position_ < text_.size() && text_[position_] == c) {
+      ++position_;
+      broken_ = broken_ || odd;
+    } else {
+      broken_ = true;
+    }
     return true;
   }
 
@@ -97,24 +139,43 @@ class Reader {
       if (text_.substr(position_, op.size()) != op) continue;
       end_word();
       position_ += op.size();
-      if (op == "(") ++depth_of_command();
-      if (op == ")" && depth_of_command() > 0) --depth_of_command();
-      if ((op == "&&" || op == "||") && depth_of_command() == 0) {
-        depth_ = 0;
-        end_command(true);
-        return true;
-      }
+      if (op == "(") ++depth_;
+      if (op == ")") close();
       if (op == "<<") expect_delimiter_ = true;
-      command_.words.push_back({.text = std::string(op), .literal = false, .special = true});
-      if (command_.line == 0) command_.line = line_;
+      if (depth_ == 0 && op != ")") {
+        read_control(op);
+      } else {
+        command_.words.push_back({.text = std::string(op), .special = true});
+        if (command_.line == 0) command_.line = line_;
+      }
       return true;
     }
     return false;
   }
 
-  int& depth_of_command() {
-    if (command_.words.empty()) depth_ = 0;
-    return depth_;
+  void close() {
+    // ( commands ) that are none.
+    broken_ = broken_ || depth_ == 0 || (depth_ == 1 && command_.words.size() == 1);
+    depth_ = std::max(depth_ - 1, 0);
+  }
+
+  // An operator outside of all parentheses: it is no part of an expression.
+  void read_control(std::string_view op) {
+    if (op == "&&" || op == "||") {
+      end_command(true);
+    } else if (op == "&") {
+      command_.forked = true;
+      end_command(false);
+    } else if (op == "|") {
+      if (text_.substr(position_, 1) == "&") ++position_;
+      command_.forked = true;
+    } else {
+      // <, <<, > with all that can follow it: >>&!
+      for (std::string_view more : {">", "&", "!"}) {
+        if (op == ">" && text_.substr(position_, 1) == more) ++position_;
+      }
+      redirected_ = true;
+    }
   }
 
   void skip_here_document() {
@@ -137,6 +198,9 @@ class Reader {
   int depth_ = 0;
   bool in_word_ = false;
   bool expect_delimiter_ = false;
+  bool redirected_ = false;  // the next word is a file's
+  bool broken_ = false;      // somewhere on this line
+  std::size_t first_of_line_ = 0;
   std::string delimiter_;
   CshWord word_;
   CshCommand command_;
@@ -144,6 +208,13 @@ class Reader {
 };
 
 }  // namespace
+
+CshWord CshWord::from(std::size_t at) const {
+  return {.text = text.substr(at),
+          .quotes = quotes.substr(std::min(at, quotes.size())),
+          .quoted = quoted,
+          .special = special};
+}
 
 std::vector<CshCommand> csh_commands(std::string_view text, Budget& budget) {
   return Reader(text, budget).read();

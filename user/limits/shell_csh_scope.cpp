@@ -13,46 +13,109 @@ namespace {
 
 constexpr std::size_t kMaxText = 8192;
 
+constexpr std::string_view kBlanks = " \t\n";
+constexpr std::string_view kWild = "*?[{";
+
+// What :h, :t, :r and :e leave of a path (tcsh(1)); unknown for any other modifier.
+Value modified(const std::string& path, char modifier) {
+  const auto slash = path.rfind('/');
+  const auto name = slash == std::string::npos ? 0 : slash + 1;
+  const auto dot = path.rfind('.');
+  const bool dotted = dot != std::string::npos && dot >= name;
+  switch (modifier) {
+    case 'h': return Value::of(path.substr(0, slash));
+    case 't': return Value::of(path.substr(name));
+    case 'r': return Value::of(path.substr(0, dotted ? dot : path.size()));
+    case 'e': return Value::of(dotted ? path.substr(dot + 1) : "");
+    default: return Value::unknown();
+  }
+}
+
+// `command`, all of the word.
+bool is_output(const CshWord& word) {
+  return word.text.size() > 2 && word.text.starts_with('`') && word.text.ends_with('`') &&
+         word.quote(0) != '\'';
+}
+
 }  // namespace
 
-Value CshScope::expand(const CshWord& word) const {
-  if (word.literal) return Value::of(word.text);
-  std::string_view rest = word.text;
-  if (rest.contains('`')) return Value::unknown();
+Value CshScope::expand(const CshWord& word, bool pattern) const {
   std::string text;
-  if (rest == "~" || rest.starts_with("~/")) {
+  std::size_t at = 0;
+  if (word.text.starts_with('~') && word.quote(0) == ' ') {
+    if (word.text.size() > 1 && word.text[1] != '/') return Value::unknown();
     text = user_.home;
-    rest.remove_prefix(1);
+    ++at;
   }
-  while (true) {
-    const auto dollar = std::min(rest.find('$'), rest.size());
-    text += rest.substr(0, dollar);
-    rest.remove_prefix(dollar);
-    if (rest.empty()) return Value::of(text);
-    const bool braced = rest.starts_with("${");
-    rest.remove_prefix(braced ? 2 : 1);
-    std::size_t end = 0;
-    while (end < rest.size() && name_char(rest[end])) ++end;
-    const Values& values = state_.get(std::string(rest.substr(0, end))).values;
-    if (values.size() != 1 || values.front().kind != Value::Kind::text) return Value::unknown();
-    rest.remove_prefix(braced && rest.substr(end).starts_with('}') ? end + 1 : end);
-    text += values.front().text;
-    const bool paid = findings_.budget().spend(Budget::kStep + values.front().text.size());
-    if (!paid || text.size() > kMaxText) return Value::unknown();
+  while (at < word.text.size()) {
+    const char c = word.text[at];
+    const char quote = word.quote(at);
+    std::string more(1, c);
+    if (quote != '\'' && c == '`') return Value::unknown();
+    if (quote != '\'' && c == '$') {
+      const Value value = variable(word, ++at);
+      if (value.kind != Value::Kind::text) return Value::unknown();
+      more = value.text;
+      const bool paid = findings_.budget().spend(Budget::kStep + more.size());
+      if (!paid || text.size() + more.size() > kMaxText) return Value::unknown();
+    } else {
+      ++at;
+    }
+    // Without quotes it may be several words, or names of files.
+    if (quote == ' ' && more.find_first_of(kBlanks) != std::string::npos) return Value::unknown();
+    const auto wild = quote == ' ' ? more.find_first_of(kWild) : std::string::npos;
+    if (wild != std::string::npos && (!pattern || more.contains('{'))) return Value::unknown();
+    text += more;
   }
+  return Value::of(text);
+}
+
+Value CshScope::variable(const CshWord& word, std::size_t& at) const {
+  const std::string& text = word.text;
+  const auto next = [&] { return at < text.size() ? text[at] : '\0'; };
+  const bool braced = next() == '{';
+  if (braced) ++at;
+  const bool asked = next() == '?';
+  if (asked) ++at;
+  const std::size_t begin = at;
+  while (name_char(next())) ++at;
+  const std::string name = text.substr(begin, at - begin);
+  if (!is_name(name)) return Value::unknown();  // $$, $<, $#x, $1, $*
+  Value value = Value::unknown();
+  if (asked) {
+    const Tri set = is_set(name);
+    if (set != Tri::unknown) value = Value::of(set == Tri::yes ? "1" : "0");
+  } else if (const Values& values = state_.get(name).values; values.size() == 1) {
+    value = values.front();
+  }
+  if (value.kind != Value::Kind::text || next() == '[') return Value::unknown();
+  for (; next() == ':'; ++at) {
+    if (asked || value.text.find_first_of(kBlanks) != std::string::npos) return Value::unknown();
+    ++at;
+    if (!findings_.budget().spend(Budget::kStep + value.text.size())) return Value::unknown();
+    value = modified(value.text, next());
+    if (value.kind != Value::Kind::text) return value;
+  }
+  if (!braced) return value;
+  if (next() != '}') return Value::unknown();
+  ++at;
+  return value;
 }
 
 // The value of a word, of `id -un` and the like what they print; of `ls FOLDER`, which scripts
 // compare with "", whether there is one.
 Value CshScope::output(const CshWord& word) const {
   const auto pattern = listed(word);
-  if (!pattern && word.text.size() > 2 && word.text.starts_with('`') && word.text.ends_with('`')) {
+  if (!pattern && is_output(word)) {
     const Values ways = printed_by(split(word.text.substr(1, word.text.size() - 2), ' '), user_);
     return ways.size() == 1 ? ways.front() : Value::unknown();
   }
   if (!pattern) return expand(word);
   const Value folder = expand(*pattern);
-  if (folder.kind != Value::Kind::text || folder.text.contains('*')) return Value::unknown();
+  if (folder.kind != Value::Kind::text || !folder.text.starts_with('/') ||
+      folder.text.contains('*')) {
+    return Value::unknown();
+  }
   findings_.looked_at(folder.text);
   const auto found = findings_.glob(folder.text + "/*");
   if (!found) return Value::unknown();
@@ -60,12 +123,10 @@ Value CshScope::output(const CshWord& word) const {
 }
 
 std::optional<CshWord> CshScope::listed(const CshWord& word) {
-  if (!word.text.starts_with('`') || !word.text.ends_with('`') || word.text.size() < 3) {
-    return std::nullopt;
-  }
+  if (!is_output(word)) return std::nullopt;
   const auto parts = split(trim(word.text.substr(1, word.text.size() - 2)), ' ');
   if (parts.size() != 2 || (parts[0] != "ls" && parts[0] != "/bin/ls")) return std::nullopt;
-  return CshWord{.text = parts[1], .literal = false, .special = false};
+  return CshWord{.text = parts[1]};
 }
 
 Tri CshScope::ask(std::span<const CshWord> words) const {
@@ -75,11 +136,11 @@ Tri CshScope::ask(std::span<const CshWord> words) const {
   std::optional<Tri> answer;
   std::vector<CshWord> term;
   std::string joint;
-  const CshWord end_of_words{.text = "", .literal = false, .special = true};
+  const CshWord end_of_words{.special = true};
   for (std::size_t i = 0; i <= words.size(); ++i) {
     const CshWord& word = i < words.size() ? words[i] : end_of_words;
     if (!word.special || word.text == "(" || word.text == ")") {
-      if (word.special) return Tri::unknown;
+      if (word.special || (word.text == "~" && !word.quoted)) return Tri::unknown;  // an operator
       term.push_back(word);
       continue;
     }
@@ -98,12 +159,20 @@ Tri CshScope::ask(std::span<const CshWord> words) const {
 Tri CshScope::ask_term(std::vector<CshWord> term) const {
   if (term.empty() || term.size() > 3) return Tri::unknown;
   if (term[0].text.starts_with('!')) {
-    term[0].text.erase(0, 1);
+    term[0] = term[0].from(1);
     if (term[0].text.empty()) term.erase(term.begin());
-    return term.empty() || term[0].text.starts_with('!') ? Tri::unknown : !ask_term(term);
+    // Of a == b it would negate the a.
+    if (term.empty() || term.size() > 2 || term[0].text.starts_with('!')) return Tri::unknown;
+    return !ask_term(term);
   }
   const std::string& first = term[0].text;
-  if (term.size() == 1 && first.starts_with("$?")) return is_set(first.substr(2));
+  if (term.size() == 1) {
+    const Value number = expand(term[0]);
+    const bool digits = number.kind == Value::Kind::text && !number.text.empty() &&
+                        number.text.find_first_not_of("0123456789") == std::string::npos;
+    if (!digits) return Tri::unknown;
+    return number.text.find_first_not_of('0') == std::string::npos ? Tri::no : Tri::yes;
+  }
   if (term.size() == 2 && first.size() == 2 && first.front() == '-') {
     const Value path = expand(term[1]);
     if (!findings_.budget().spend_steps(2)) return Tri::unknown;
@@ -126,6 +195,29 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
     return term[1].text == "==" ? same : !same;
   }
   return Tri::unknown;
+}
+
+Tri CshScope::lacks_variable(const CshCommand& command, std::string_view script) const {
+  Tri any = Tri::no;
+  // ( commands ) stop for themselves.
+  if (command.words.front().special) return any;
+  for (const CshWord& word : command.words) {
+    const std::string& text = word.text;
+    for (auto at = text.find('$'); at != std::string::npos; at = text.find('$', at + 1)) {
+      if (word.quote(at) == '\'') continue;
+      const auto begin = std::min(text.find_first_not_of("{#%", at + 1), text.size());
+      const auto end =
+          std::ranges::find_if_not(text.begin() + static_cast<long>(begin), text.end(), name_char);
+      const std::string name(text.begin() + static_cast<long>(begin), end);
+      if (!is_name(name)) continue;
+      const Values& values = state_.get(name).values;
+      if (is_set(name) == Tri::no) any = any || Tri::yes;
+      if (!std::ranges::any_of(values, &Value::inherited)) continue;
+      if (!findings_.budget().spend(Budget::kStep + script.size() / 16)) return any;
+      if (!script.contains("?" + name) && !script.contains("eval")) any = any || Tri::unknown;
+    }
+  }
+  return command.doubtful && any == Tri::yes ? Tri::unknown : any;
 }
 
 Tri CshScope::is_set(const std::string& name) const {

@@ -414,13 +414,85 @@ if (-e /etc/csh/login.d && `/bin/ls /etc/csh/login.d` != "") then
 endif
 )sh";
 
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 7> kOracleTrees = {
+// RHEL 8 and 9: setup's csh.cshrc and csh.login.
+inline constexpr std::string_view kRedHatCsh = R"sh(@/etc/csh.cshrc
+if ($uid > 199 && "`/usr/bin/id -gn`" == "`/usr/bin/id -un`") then
+    umask 002
+else
+    umask 022
+endif
+
+if ($?prompt) then
+  if ($?tcsh) then
+    set promptchars='$#'
+    set prompt='[%n@%m %c]%# '
+    # make completion work better by default
+    set autolist
+  else
+    set prompt=\[$user@`hostname -s`\]\$
+  endif
+endif
+
+setenv MAIL "/var/spool/mail/$USER"
+
+# Check if we aren't in a loginshell and source all profile.d scripts there...
+if ( ! $?loginsh ) then
+    if ( -d /etc/profile.d ) then
+        set nonomatch
+        foreach i ( /etc/profile.d/*.csh )
+            if ( -r "$i" ) then
+                if ($?prompt) then
+                    source "$i"
+                else
+                    source "$i" >& /dev/null
+                endif
+            endif
+        end
+        unset i nonomatch
+    endif
+endif
+@/etc/csh.login
+#add sbin directories to the path
+foreach p ( /usr/local/sbin /usr/sbin )
+    switch (":${PATH}:")
+    case "*:${p}:*":
+        breaksw
+    default:
+        if ( $uid == 0 ) then
+            set path = ( ${p} ${path:q} )
+        else
+            set path = ( ${path:q} ${p} )
+        endif
+        breaksw
+    endsw
+end
+
+setenv HOSTNAME `/usr/bin/hostname`
+set history=1000
+
+if ( -d /etc/profile.d ) then
+    set nonomatch
+    foreach i ( /etc/profile.d/*.csh )
+        if ( -r "$i" ) then
+            if ($?prompt) then
+                source "$i"
+            else
+                source "$i" >& /dev/null
+            endif
+        endif
+    end
+    unset i nonomatch
+endif
+)sh";
+
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kOracleTrees = {
     {{"%debian", kDebian},
      {"%debian13", kDebian13},
      {"%redhat", kRedHat},
      {"%suse", kSuse},
      {"%arch", kArch},
      {"%zsh", kZsh},
-     {"%debiancsh", kDebianCsh}}};
+     {"%debiancsh", kDebianCsh},
+     {"%redhatcsh", kRedHatCsh}}};
 
 }  // namespace idlewarden::test

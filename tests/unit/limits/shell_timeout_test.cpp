@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -556,6 +557,29 @@ TEST_F(ShellTimeout, CshCountsMinutes) {
   file("/etc/csh.cshrc", "set autologout = 15\n");
   EXPECT_EQ(decided("/bin/tcsh"), 900);
   EXPECT_EQ(read("/bin/tcsh").in_force[0].directive, "autologout");
+}
+
+// It leads there both ways, once with its output thrown away.
+TEST_F(ShellTimeout, RedHatsFilesForCshAreNoProblem) {
+  std::string_view rest = test::kRedHatCsh;
+  while (!rest.empty()) {
+    const std::size_t begin = rest.find('\n') + 1;
+    const std::size_t end = std::min(rest.find("\n@/"), rest.size() - 1) + 1;
+    file(std::string(rest.substr(1, begin - 2)), std::string(rest.substr(begin, end - begin)));
+    rest.remove_prefix(end);
+  }
+  tree_.file("/dev/null/x", "");
+  file("/etc/profile.d/autologout.csh", "set -r autologout=15\n");
+  EXPECT_EQ(decided("/bin/tcsh"), 900);
+  EXPECT_THAT(read("/bin/tcsh").problems, IsEmpty());
+  EXPECT_THAT(read("/bin/tcsh").files, ::testing::Not(Contains("/dev/null")));
+}
+
+// Where a login starts is not known, and it is not where this program does.
+TEST_F(ShellTimeout, APatternWithoutItsFolderIsNotKnownInCsh) {
+  file("/etc/csh.cshrc",
+       "foreach i (x*)\nset autologout=15\nend\nif (`ls x` == \"\") set autologout=15\n");
+  EXPECT_EQ(decided("/bin/tcsh"), -2);
 }
 
 TEST_F(ShellTimeout, OddFilesOfTheUserAreProblems) {
