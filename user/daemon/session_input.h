@@ -11,7 +11,7 @@
 namespace idlewarden {
 
 inline ConnectionEnd connection_end(const Session& session) {
-  return {session.host, start_ticks(session.host_start), session.socket};
+  return {session.host, start_ticks(session.host_start), session.socket, session.forked_by};
 }
 
 class SessionInput {

@@ -11,7 +11,7 @@ namespace {
 // often than this is not idle.
 constexpr int kLooks = 4;
 
-// Connections in one sample: 200 looks take 3 to 4 ms.
+// Connections in one sample: 200 looks take some 7 ms.
 constexpr std::size_t kPerSample = 200;
 
 constexpr double kTransfer = 1024;             // bytes/s
