@@ -6,6 +6,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <set>
 #include <sstream>
 
@@ -461,6 +462,56 @@ TEST_F(NoPty, TheLastSessionTakesItsConnectionAlong) {
   EXPECT_TRUE(command.wait(kEndsWithin)) << monitor.log();
   EXPECT_TRUE(master.wait(20s)) << monitor.log();
   EXPECT_TRUE(monitor.events("terminate_failed").empty()) << monitor.log();
+  const Json event = monitor.wait_event("terminated", 5s);
+  ASSERT_FALSE(event.is_null()) << monitor.log();
+  EXPECT_NE(event["detail"].get<std::string>().find("SIGTERM to host process"), std::string::npos)
+      << event;
+}
+
+// Beside the command that is ended there is a tunnel, and a master that can be asked for more.
+class UsedAgain : public NoPty {
+ protected:
+  // `use` comes in the grace between the command's end and that of its connection.
+  void expect_to_live_on(const std::function<void()>& use) {
+    ASSERT_TRUE(through) << master.output();
+    PipedProcess command(ssh("exec cat", {"-o", control}));
+    const Json first = session(monitor, "cat");
+    ASSERT_FALSE(first.is_null()) << monitor.log();
+    ASSERT_TRUE(command.wait(kEndsWithin)) << monitor.log();
+    use();
+    std::this_thread::sleep_for(kGrace + 2s);
+    EXPECT_TRUE(master.running()) << monitor.log();
+    const Json event = ended(monitor, first);
+    ASSERT_FALSE(event.is_null()) << monitor.log();
+    EXPECT_EQ(event["detail"], "hang-up");
+    // Not used any more, it is ended as what it is now, by its own limit.
+    EXPECT_TRUE(master.wait(kEndsWithin)) << monitor.log();
+    const Json last = monitor.wait_event(
+        "terminated", 5s, [&](const Json& other) { return other["session"] != first["id"]; });
+    ASSERT_FALSE(last.is_null()) << monitor.log();
+    EXPECT_GE(last["idle_seconds"].get<double>(), 10.0);
+  }
+
+  static constexpr auto kGrace = 4s;
+  const TempDir dir;
+  const std::string control = "ControlPath=" + dir.path() + "/control";
+  const LoopbackListener far;
+  const int near = free_port();
+  MonitorProcess monitor{
+      watching("mode = \"enforce\"\ngrace = \"4s\"\n[derive]\nclient_alive_floor = \"0s\"\n")};
+  PipedProcess master{client(
+      {"ssh", "-N"}, {"-o", "ControlMaster=yes", "-o", control, "-L",
+                      std::to_string(near) + ":127.0.0.1:" + std::to_string(far.port), host()})};
+  const UniqueFd through = connect_to(near);
+};
+
+TEST_F(UsedAgain, AConnectionWithATunnelInUseOutlivesItsCommand) {
+  expect_to_live_on([&] { EXPECT_EQ(::send(through.get(), "x", 1, MSG_NOSIGNAL), 1); });
+}
+
+// It is over between two looks, unless the host is busy.
+TEST_F(UsedAgain, AConnectionThatIsAskedForAShortCommandOutlivesTheLast) {
+  expect_to_live_on([&] { EXPECT_EQ(run(ssh("true", {"-o", control})).status, 0); });
 }
 
 TEST_F(NoPty, AuditTouchesNothing) {

@@ -55,7 +55,7 @@ SshServer::SshServer(const std::string& settings, const std::string& sshd,
   dir_.file("sshd_config", "Port " + std::to_string(port_) + "\nListenAddress 127.0.0.1\nHostKey " +
                                dir_.path() +
                                "/host_key\nPidFile none\nUsePAM no\nPrintMotd no\nStrictModes no\n"
-                               "LogLevel VERBOSE\nSubsystem sftp internal-sftp\n" +
+                               "Subsystem sftp internal-sftp\n" +
                                settings + "\n");
   argv_ = within;
   argv_.insert(argv_.end(), {sshd, "-D", "-e", "-f", config_file()});

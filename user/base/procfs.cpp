@@ -304,7 +304,7 @@ Result<std::vector<pid_t>> Procfs::children(pid_t pid) const {
 }
 
 Result<ProcIo> Procfs::io(pid_t pid) const {
-  const std::string file = path(pid, "io");
+  const std::string file = path(pid, fmt::format("task/{}/io", pid));
   const auto text = ask<std::string>(pid, [file](const Procfs&) { return slurp(file); });
   if (!text) return std::unexpected(text.error());
   constexpr std::string_view kRead = "rchar: ";

@@ -36,8 +36,9 @@ struct ProcStat {
   bool ended() const noexcept { return state == 'X' || (state == 'Z' && threads <= 1); }
 };
 
-// Bytes that all threads of a process moved by system calls since it started, whatever lay behind
-// the descriptor (rchar and wchar).
+// Bytes that the first thread of a process moved by system calls since it started, whatever lay
+// behind the descriptor (rchar and wchar). Of the process as a whole the kernel has no such count:
+// to /proc/PID/io it adds all that a child had moved when that is waited for.
 struct ProcIo {
   std::uint64_t read = 0;
   std::uint64_t written = 0;

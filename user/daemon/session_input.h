@@ -6,13 +6,10 @@
 #include "base/result.h"
 #include "kernel/activity_source.h"
 #include "kernel/connection_meter.h"
+#include "sessions/connection.h"
 #include "sessions/session.h"
 
 namespace idlewarden {
-
-inline ConnectionEnd connection_end(const Session& session) {
-  return {session.host, start_ticks(session.host_start), session.socket, session.forked_by};
-}
 
 class SessionInput {
  public:

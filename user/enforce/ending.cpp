@@ -17,8 +17,8 @@ struct Rung {
 };
 constexpr std::array<Rung, 2> kRungs{{{SIGTERM, "SIGTERM"}, {SIGKILL, "SIGKILL"}}};
 
-// There is no descriptor for "the peer has taken the rest", nor for the end of a whole tree, so
-// what is waited for is looked at again.
+// There is no descriptor for "the peer has taken the rest", nor for the end of a whole tree, nor
+// for the use of a connection, so what is waited for is looked at again.
 constexpr Nanoseconds kLook = std::chrono::milliseconds(100);
 // Whatever the grace: a peer on a slow line is not dead.
 constexpr Seconds kHostPatience{1};
@@ -37,6 +37,7 @@ Ending::Ending(std::unique_ptr<Grip> grip, Plan plan, BootTime hung_up_at)
 Ending::Progress Ending::advance(BootTime now, const Shared& shared) {
   looked_at_ = now;
   const Alive alive = grip_->alive();
+  host_unsettled_ = alive.host_unsettled;
   if (alive.leader && !leader_gone_at_) return climb(leader_, true, now);
   if (!leader_gone_at_) {
     leader_gone_at_ = now;
@@ -52,7 +53,12 @@ Ending::Progress Ending::advance(BootTime now, const Shared& shared) {
     end_survivors(shared);
     survivors_due_ = false;
   }
-  if (!alive.host_stuck || shared.connection) return Progress::ended;
+  if (shared.connection) return Progress::ended;
+  // What is not settled by the time of the first signal never gets one.
+  if (alive.host_unsettled && now < host_.next) return Progress::pending;
+  // Each signal follows a look of this very call, the SIGKILL too: a host process that does not go
+  // at SIGTERM, and is used meanwhile, is a session of its own again.
+  if (!alive.host_stuck) return Progress::ended;
   return climb(host_, false, now);
 }
 
@@ -101,10 +107,11 @@ bool Ending::climbing(const Ladder& ladder) const {
 std::optional<BootTime> Ending::wake() const {
   if (!leader_gone_at_) {
     if (!climbing(leader_)) return std::nullopt;
-    return leader_fd() ? leader_.next : std::min(leader_.next, looked_at_ + kLook);
+    return leader_fd() && !host_unsettled_ ? leader_.next
+                                           : std::min(leader_.next, looked_at_ + kLook);
   }
   if (!climbing(host_)) return std::nullopt;
-  return survivors_due_ ? host_.next : std::min(host_.next, looked_at_ + kLook);
+  return survivors_due_ && !host_unsettled_ ? host_.next : std::min(host_.next, looked_at_ + kLook);
 }
 
 std::optional<int> Ending::leader_fd() const {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One session that is being ended, from the hang-up to the observed end. Each harder step comes a
 // grace after the one before: the leader gets SIGTERM, then SIGKILL; what survives it is killed if
-// the rule says so; a host process that is stuck with unsent output gets SIGTERM, then SIGKILL.
+// the rule says so; a host process that is stuck with unsent output, or whose connection nobody
+// uses any more (Alive::host_stuck), gets SIGTERM, then SIGKILL.
 #pragma once
 
 #include <cstddef>
@@ -71,6 +72,7 @@ class Ending {
   bool ended_unseen_;
   std::optional<BootTime> leader_gone_at_;
   BootTime looked_at_{};
+  bool host_unsettled_ = false;  // then
   std::string steps_;
   std::string why_;
 };

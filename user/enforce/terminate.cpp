@@ -21,10 +21,13 @@
 #include "base/pidfd.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
+#include "enforce/connection_use.h"
 #include "enforce/own_scope.h"
 #include "enforce/process_tree.h"
 #include "enforce/stuck_host.h"
 #include "enforce/tty_hand.h"
+#include "kernel/connection_probe.h"
+#include "sessions/connection.h"
 #include "sessions/host_process.h"
 
 namespace idlewarden {
@@ -186,8 +189,10 @@ class TtyGrip final : public SystemGrip {
 class TreeGrip final : public SystemGrip {
  public:
   TreeGrip(const Procfs& procfs, const Programs& programs, ProcessTree::Member leader,
-           UniqueFd leader_fd)
-      : SystemGrip(procfs, programs, leader.pid, std::move(leader_fd)), tree_(procfs, leader) {}
+           UniqueFd leader_fd, ConnectionUse use)
+      : SystemGrip(procfs, programs, leader.pid, std::move(leader_fd)),
+        tree_(procfs, leader),
+        use_(std::move(use)) {}
 
   Result<void> say(std::string_view) override { return fail("it has no terminal"); }
 
@@ -215,12 +220,23 @@ class TreeGrip final : public SystemGrip {
   Alive alive() override {
     Alive now;
     now.leader = leader_lives() || tree_.any_alive();
-    now.host_stuck = !now.leader && host_lives() && other_child(procfs_, host_, leader_) == 0;
+    const auto use = host_lives() ? use_.look() : ConnectionUse::Since::some;
+    const bool alone = other_child(procfs_, host_, leader_) == 0;
+    now.host_stuck = !now.leader && alone && use == ConnectionUse::Since::none;
+    now.host_unsettled = alone && use == ConnectionUse::Since::none_yet;
     return now;
+  }
+
+  Result<void> kill_survivors() override {
+    if (host_lives() && use_.look() != ConnectionUse::Since::none) {
+      return fail("its connection is used, or may be");
+    }
+    return SystemGrip::kill_survivors();
   }
 
  private:
   ProcessTree tree_;
+  ConnectionUse use_;
 };
 
 // A connection on which nothing runs: its sshd is its leader.
@@ -293,7 +309,8 @@ class SystemTerminator final : public Terminator {
     } else {
       grip = std::make_unique<TreeGrip>(
           procfs_, programs_, ProcessTree::Member{session.id.leader, start_ticks(session.id.start)},
-          std::move(leader_fd));
+          std::move(leader_fd),
+          ConnectionUse(*probe_, procfs_, connection_end(session), session.id.leader));
       complete(*grip, session);
     }
     return grip;
@@ -384,6 +401,7 @@ class SystemTerminator final : public Terminator {
 
   Procfs procfs_;
   Programs programs_;
+  std::unique_ptr<ConnectionProbe> probe_ = system_connection_probe(procfs_);
   std::shared_ptr<TtyThreads> tty_threads_ = std::make_shared<TtyThreads>();
 };
 

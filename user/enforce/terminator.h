@@ -20,9 +20,13 @@ struct Alive {
   bool leader = false;  // without a tty: or what it has started
   // The host process is there, serves nothing else, and holds output of which its peer has taken
   // nothing since the last look (the first look counts as such): a dead or stopped client. Where
-  // that cannot be told it is false. Of a session without a tty: the host process is there and
-  // serves nothing else. Always false for a console.
+  // that cannot be told it is false. Of a session without a tty: the host process is there, serves
+  // nothing else, and its connection was not used since the session was seized. Always false for a
+  // console.
   bool host_stuck = false;
+  // Without a tty: it would be, but the host process has not waited for the leader yet. To be asked
+  // again soon, for as long as this is so: how its connection is used is seen by that.
+  bool host_unsettled = false;
 };
 
 // A hold on one session: descriptors (pidfd_open(2), the tty) that were opened before its identity
@@ -42,7 +46,8 @@ class Grip {
   // pidfd_send_signal(2); gone is no error. Without a tty what the leader has started gets it too.
   virtual Result<void> signal_leader(int signal) = 0;
   virtual Result<void> signal_host(int signal) = 0;
-  // cgroup.kill of the session's own scope; an error where it has none of its own.
+  // cgroup.kill of the session's own scope; an error where it has none of its own, and where its
+  // connection, which would end with it, serves somebody else or (without a tty) was used again.
   virtual Result<void> kill_survivors() = 0;
   // The path of that scope under its hierarchy's mount point.
   virtual Result<std::string> scope() const = 0;

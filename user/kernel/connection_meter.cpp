@@ -7,27 +7,11 @@
 namespace idlewarden {
 namespace {
 
-// Of one connection in one sample. A write to a socket takes microseconds; who is found in one more
-// often than this is not idle.
-constexpr int kLooks = 4;
-
 // Connections in one sample: 200 looks take some 7 ms.
 constexpr std::size_t kPerSample = 200;
 
 constexpr double kTransfer = 1024;             // bytes/s
 constexpr Nanoseconds kRateOver = Seconds(1);  // at least: a burst is no rate
-
-// Modulo 2^64, so that a counter that is behind the other gives a small negative number.
-std::int64_t beyond(std::uint64_t all, std::uint64_t own) {
-  return static_cast<std::int64_t>(all - own);
-}
-
-std::int64_t input_of(const ConnectionBytes& bytes) {
-  return beyond(bytes.written, bytes.given);
-}
-std::int64_t output_of(const ConnectionBytes& bytes) {
-  return beyond(bytes.read, bytes.taken);
-}
 
 }  // namespace
 
@@ -72,7 +56,7 @@ void ConnectionMeter::sample(const ConnectionEnd& end, Entry& entry) {
 }
 
 Result<void> ConnectionMeter::measure(const ConnectionEnd& end, Entry& entry) {
-  for (int i = 0; i < kLooks; ++i) {
+  for (int i = 0; i < kConnectionLooks; ++i) {
     const auto bytes = probe_.look(end);
     if (!bytes) return std::unexpected(bytes.error());
     if (!entry.seen.since) begin(entry, *bytes);

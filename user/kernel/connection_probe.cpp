@@ -80,6 +80,9 @@ class SystemProbe final : public ConnectionProbe {
     const auto stat = procfs.stat(end.pid);
     if (!stat) return unreadable(procfs, stat.error());
     if (stat->start_ticks != end.start_ticks) return fail_errno("a host process has ended", ESRCH);
+    if (stat->threads > 1) {
+      return fail("a host process has several threads, so its bytes cannot be counted");
+    }
     const auto io = procfs.io(end.pid);
     if (!io) return unreadable(procfs, io.error());
     // The process behind the descriptor still has files, so the pid was its own until now.
@@ -103,7 +106,7 @@ class SystemProbe final : public ConnectionProbe {
     if (error.code == ENOENT) {
       return fail("the kernel does not count what processes write (CONFIG_TASK_IO_ACCOUNTING)");
     }
-    return fail_errno("cannot read /proc/PID/io of a host process", error.code);
+    return fail_errno("cannot read /proc/PID/task/PID/io of a host process", error.code);
   }
 
   Procfs procfs_;

@@ -9,6 +9,7 @@
 
 #include "base/procfs.h"
 #include "base/result.h"
+#include "kernel/connection_probe.h"
 #include "sessions/session.h"
 
 struct sockaddr_storage;
@@ -31,6 +32,11 @@ struct Connection {
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
                                                 std::uint64_t start_ticks, pid_t listener = 0,
                                                 pid_t forked_by = 0);
+
+// The host process's end of the connection that a session is on.
+inline ConnectionEnd connection_end(const Session& session) {
+  return {session.host, start_ticks(session.host_start), session.socket, session.forked_by};
+}
 
 // Where its sockets listen; nowhere if they cannot be looked at.
 std::vector<Endpoint> listened_at(const Procfs& procfs, pid_t listener);

@@ -34,6 +34,7 @@ struct Subject {
   bool leader_alive = true;
   bool host_alive = true;
   bool host_stuck = false;
+  bool host_unsettled = false;
   std::vector<int> dies_of{0};  // 0: the hang-up
   std::vector<int> host_dies_of{15};
   int seize_error = 0;
@@ -166,14 +167,15 @@ class Bench final : public Terminator {
       return cgroup_;
     }
     Alive alive() override {
-      return {s_.leader_alive, !s_.leader_alive && s_.host_alive && s_.host_stuck};
+      return {s_.leader_alive, !s_.leader_alive && s_.host_alive && s_.host_stuck,
+              s_.host_alive && s_.host_unsettled};
     }
     int leader_fd() const noexcept override { return s_.session.id.leader; }
 
    private:
     void leader_dies() {
       s_.leader_alive = s_.listed = s_.there = false;
-      if (!s_.host_stuck) s_.host_alive = false;
+      if (!s_.host_stuck && !s_.host_unsettled) s_.host_alive = false;
     }
     Bench& bench_;
     Subject& s_;

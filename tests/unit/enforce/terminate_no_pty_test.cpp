@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +21,7 @@
 #include "base/unique_fd.h"
 #include "enforce/process_tree.h"
 #include "enforce/terminate.h"
+#include "support/loopback.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -39,11 +41,14 @@ bool within(milliseconds time, const std::function<bool()>& happened) {
   return true;
 }
 
+constexpr int kConnection = 9;
+
 // `script` in a sh that leads a session without a tty. It has started when it has written all of
-// `names`, each with a pid, to $OUT.
+// `names`, each with a pid, to $OUT. It has `connection`, if that is given, as descriptor 9.
 class Command {
  public:
-  explicit Command(const std::string& script, const std::vector<std::string>& names = {"self"}) {
+  explicit Command(const std::string& script, const std::vector<std::string>& names = {"self"},
+                   int connection = -1) {
     const std::string out = dir_.file("out", "");
     pid = ::fork();
     if (pid == 0) {
@@ -52,6 +57,7 @@ class Command {
       ::setenv("OUT", out.c_str(), 1);
       const int null = ::open("/dev/null", O_RDWR);
       for (int fd = 0; fd < 3; ++fd) ::dup2(null, fd);
+      if (connection >= 0) ::dup2(connection, kConnection);
       ::execl("/bin/sh", "sh", "-c", script.c_str(), nullptr);
       ::_exit(127);
     }
@@ -100,13 +106,18 @@ constexpr const char* kFamily =
     "echo self $$ >>$OUT; wait";
 const std::vector<std::string> kNames{"child", "nohup", "away", "grandchild", "self"};
 
+// It outlives its grips.
+Terminator& terminator() {
+  static const std::unique_ptr<Terminator> the_one = system_terminator();
+  return *the_one;
+}
 std::unique_ptr<Grip> seize(const Session& session) {
-  auto grip = system_terminator()->seize(session);
+  auto grip = terminator().seize(session);
   EXPECT_TRUE(grip) << grip.error().text();
   return grip ? std::move(*grip) : nullptr;
 }
 int refused(const Session& session) {
-  const auto grip = system_terminator()->seize(session);
+  const auto grip = terminator().seize(session);
   return grip ? -1 : grip.error().code;
 }
 
@@ -244,27 +255,90 @@ TEST(TerminateNoPty, ABareConnectionIsToldToEnd) {
   EXPECT_FALSE(grip->alive().host_stuck);
 }
 
-// The host process is told when it serves nothing else; here it is a sh between.
-TEST(TerminateNoPty, AHostProcessIsLeftAloneWhileItServesAnother) {
-  const Command host(
-      "setsid sh -c 'echo leader $$ >>$OUT; while :; do sleep 1000; done' &"
-      "sleep 1000 & echo other $! >>$OUT; echo self $$ >>$OUT; wait; exec sleep 1000",
-      {"leader", "other", "self"});
+// A host process between: with a connection it waits for its children, a session's leader and
+// another, and at SIGUSR1 it writes a byte to somewhere else.
+class Served : public testing::Test {
+ protected:
+  static constexpr const char* kScript =
+      "exec perl -e '"
+      "open my $null, q(>), q(/dev/null); $SIG{USR1} = sub { syswrite $null, q(x) };"
+      "exec qw(setsid sh -c), q(echo leader $$ >>$OUT; while :; do sleep 1000; done) if !fork;"
+      "exec qw(sh -c), q(echo other $$ >>$OUT; exec sleep 1000) if !fork;"
+      "open my $out, q(>>), $ENV{OUT}; print $out qq(self $$\\n); close $out;"
+      "while (1) { wait == -1 and sleep 1 }'";
+
+  Served() {
+    const pid_t leader = host.pids.at("leader");
+    session.id = {leader, from_start_ticks(Procfs().stat(leader)->start_ticks), 0};
+    session.kind = Kind::ssh_nopty;
+    session.host = host.pid;
+    session.host_start = host.session.id.start;
+    session.socket = kConnection;
+  }
+  void end_other() const {
+    ::kill(host.pids.at("other"), SIGKILL);
+    EXPECT_TRUE(within(kPatience, [&] { return Procfs().children(host.pid)->size() == 1; }));
+  }
+  // Until the leader has ended and was waited for.
+  void hang_up(Grip& grip) const {
+    EXPECT_TRUE(grip.hang_up());
+    EXPECT_TRUE(within(kPatience, [&] {
+      const Alive alive = grip.alive();
+      return !alive.leader && !alive.host_unsettled;
+    }));
+  }
+
+  const test::LoopbackListener listener{1};
+  const UniqueFd client = test::connect_loopback(listener.port);
+  const UniqueFd connection{::accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC)};
+  const Command host{kScript, {"leader", "other", "self"}, connection.get()};
   Session session;
-  const pid_t leader = host.pids.at("leader");
-  session.id = {leader, from_start_ticks(Procfs().stat(leader)->start_ticks), 0};
-  session.kind = Kind::ssh_nopty;
-  session.host = host.pid;
-  session.host_start = host.session.id.start;
+};
+
+TEST_F(Served, AHostProcessIsLeftAloneWhileItServesAnother) {
   const auto grip = seize(session);
   ASSERT_TRUE(grip);
-  EXPECT_TRUE(grip->hang_up());
-  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().leader; }));
+  EXPECT_TRUE(grip->alive().leader);
+  hang_up(*grip);
   EXPECT_FALSE(grip->alive().host_stuck);
   ::kill(host.pids.at("other"), SIGKILL);
   EXPECT_TRUE(within(kPatience, [&] { return grip->alive().host_stuck; }));
   EXPECT_TRUE(grip->signal_host(SIGKILL));
   EXPECT_TRUE(within(kPatience, [&] { return !Procfs().lives(host.pid); }));
+}
+
+TEST_F(Served, AConnectionThatIsUsedAfterTheCommandsEndIsLeftAlone) {
+  end_other();
+  const auto grip = seize(session);
+  ASSERT_TRUE(grip);
+  EXPECT_TRUE(grip->alive().host_unsettled);
+  hang_up(*grip);
+  EXPECT_TRUE(grip->alive().host_stuck);
+  ::kill(host.pid, SIGUSR1);
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().host_stuck; }));
+  EXPECT_FALSE(grip->alive().host_unsettled);
+  const auto killed = grip->kill_survivors();
+  ASSERT_FALSE(killed) << "its connection would end with them";
+  EXPECT_EQ(killed.error().text(), "its connection is used, or may be");
+}
+
+TEST_F(Served, AConnectionThatIsUsedWhileTheCommandEndsIsLeftAlone) {
+  end_other();
+  const auto grip = seize(session);
+  ASSERT_TRUE(grip);
+  ::kill(host.pid, SIGUSR1);
+  EXPECT_TRUE(within(kPatience, [&] { return !grip->alive().host_unsettled; }));
+  hang_up(*grip);
+  EXPECT_FALSE(grip->alive().host_stuck);
+}
+
+TEST_F(Served, AConnectionThatCannotBeMeasuredIsLeftAlone) {
+  end_other();
+  session.socket = -1;
+  const auto grip = seize(session);
+  ASSERT_TRUE(grip);
+  hang_up(*grip);
+  EXPECT_FALSE(grip->alive().host_stuck);
 }
 
 }  // namespace

@@ -698,6 +698,45 @@ TEST(Warden, AStuckHostIsPressedOnlyAfterAGrace) {
   EXPECT_LT(all.back().lateness, Seconds(1));  // of the leader
 }
 
+TEST(Warden, AHostIsWaitedForThatMayYetTurnOutToBeStuck) {
+  Bench b;
+  auto& s = b.add();
+  s.host_unsettled = true;
+  b.run_until(700.5);
+  EXPECT_EQ(b.state(s), State::ending);
+  EXPECT_LE(*b.wake, b.now + std::chrono::milliseconds(100)) << "it is asked often";
+  s.host_unsettled = false;
+  s.host_stuck = true;
+  const auto all = b.run_until(730);
+  EXPECT_EQ(all.back().detail, "hang-up, SIGTERM to host process 5000");
+}
+
+TEST(Warden, AHostThatDoesNotSettleByTheFirstSignalGetsNone) {
+  Bench b;
+  auto& s = b.add();
+  s.host_unsettled = true;
+  b.run_until(704);
+  EXPECT_EQ(b.state(s), State::ending);
+  const auto all = b.run_until(730);
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back().detail, "hang-up");
+  EXPECT_THAT(b.log, Not(Contains(HasSubstr("signal"))));
+}
+
+TEST(Warden, AHostThatIsUsedAfterSigtermGetsNoSigkill) {
+  Bench b;
+  auto& s = b.add();
+  s.host_stuck = true;
+  s.host_dies_of = {SIGKILL};
+  b.run_until(706);
+  EXPECT_THAT(b.log, Contains("signal host 15 pts/0"));
+  s.host_stuck = false;
+  const auto all = b.run_until(730);
+  ASSERT_FALSE(all.empty());
+  EXPECT_EQ(all.back().detail, "hang-up, SIGTERM to host process 5000");
+  EXPECT_THAT(b.log, Not(Contains("signal host 9 pts/0")));
+}
+
 TEST(Warden, AHostThatDrainsIsNeverSignalled) {
   Bench b;
   auto& s = b.add();

@@ -25,7 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 
 // Does as it is told through a pipe, and says when it is done: 'p' writes 3 bytes to a pipe, 's'
-// writes 52 to the connection, 'r' reads 36 from the connection.
+// writes 52 to the connection, 'r' reads 36 from the connection, 'c' has a child that writes 1000
+// to the pipe and ends.
 class Served : public testing::Test {
  protected:
   void SetUp() override {
@@ -57,10 +58,20 @@ class Served : public testing::Test {
       if (order == 'p') n = ::write(to_nobody[1], bytes.data(), 3);
       if (order == 's') n = ::write(socket, bytes.data(), 52);
       if (order == 'r') n = ::read(socket, bytes.data(), 36);
+      if (order == 'c') n = have_a_child(to_nobody[1]);
       const char done = static_cast<char>(n);
       ::send(orders, &done, 1, 0);
     }
     ::_exit(0);
+  }
+  static ssize_t have_a_child(int pipe) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      const std::array<char, 1000> bytes{};
+      ::_exit(::write(pipe, bytes.data(), bytes.size()) == 1000 ? 0 : 1);
+    }
+    int status = 1;
+    return ::waitpid(child, &status, 0) == child && status == 0 ? 1 : 0;
   }
   char tell(char order) const {
     char done = 0;
@@ -102,6 +113,15 @@ TEST_F(Served, ToTheByte) {
   EXPECT_EQ(read.read - answered.read, 36u);
   EXPECT_EQ(read.taken - answered.taken, 36u);
   EXPECT_EQ(read.written, answered.written);
+}
+
+TEST_F(Served, WhatAChildWroteIsNotItsOwn) {
+  const ConnectionBytes start = look();
+  EXPECT_EQ(tell('c'), 1);
+  const ConnectionBytes after = look();
+  EXPECT_EQ(after.written, start.written);
+  EXPECT_EQ(after.read, start.read);
+  EXPECT_GT(after.children, start.children);
 }
 
 TEST_F(Served, WhatIsNotYetSentIsGiven) {
