@@ -506,7 +506,7 @@ class UsedAgain : public NoPty {
 };
 
 TEST_F(UsedAgain, AConnectionWithATunnelInUseOutlivesItsCommand) {
-  expect_to_live_on([&] { EXPECT_EQ(::send(through.get(), "x", 1, MSG_NOSIGNAL), 1); });
+  expect_to_live_on([&] { EXPECT_EQ(::send(through.get(), "used", 4, MSG_NOSIGNAL), 4); });
 }
 
 // It is over between two looks, unless the host is busy.

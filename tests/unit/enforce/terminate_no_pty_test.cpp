@@ -261,7 +261,7 @@ class Served : public testing::Test {
  protected:
   static constexpr const char* kScript =
       "exec perl -e '"
-      "open my $null, q(>), q(/dev/null); $SIG{USR1} = sub { syswrite $null, q(x) };"
+      "open my $null, q(>), q(/dev/null); $SIG{USR1} = sub { syswrite $null, q(xx) };"
       "exec qw(setsid sh -c), q(echo leader $$ >>$OUT; while :; do sleep 1000; done) if !fork;"
       "exec qw(sh -c), q(echo other $$ >>$OUT; exec sleep 1000) if !fork;"
       "open my $out, q(>>), $ENV{OUT}; print $out qq(self $$\\n); close $out;"
