@@ -5,7 +5,6 @@
 // nothing more is asked.
 #pragma once
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -72,27 +71,9 @@ class Patience {
   std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
 };
 
-// What a call on this thread takes by its own doing: all its time if it slept in it, else what it
-// ran. That a thread does not get to run is the machine's doing.
-class TimeOfCall {
- public:
-  TimeOfCall() noexcept;
-  std::chrono::nanoseconds so_far() const noexcept;
-
- private:
-  struct Reading {
-    std::chrono::steady_clock::time_point at;
-    std::chrono::nanoseconds ran;
-    long sleeps;
-  };
-  static Reading read() noexcept;
-  Reading begin_;
-};
-
 // Patience with many who may hang one by one. Who did not answer in time is not asked again before
-// the answer has come, nor for `rest`; who has taken more than `time` in all within a `rest` is not
-// asked for one either. So nobody who is slow on purpose takes much of the time or more than one of
-// the threads. Not thread-safe.
+// the answer has come, nor for `rest`, so that nobody who is slow on purpose takes much of the time
+// or more than one of the threads. Not thread-safe.
 template <class Who>
 class PatienceWithEach {
  public:
@@ -106,18 +87,16 @@ class PatienceWithEach {
   template <class T>
   std::optional<T> ask(const Who& who, std::function<T()> call,
                        std::optional<Milliseconds> time = {}) {
-    const Time begin = std::chrono::steady_clock::now();
+    const auto now = std::chrono::steady_clock::now();
     std::erase_if(late_, [&](const auto& item) {
-      return item.second.rests_until <= begin && item.second.has_answered();
+      return item.second.rests_until <= now && item.second.has_answered();
     });
     if (late_.contains(who)) return std::nullopt;
     const auto answer =
         std::make_shared<std::future<Told<T>>>(patience_.ask<Told<T>>([call = std::move(call)] {
           ShortageWatch shortage;
-          const TimeOfCall took;
-          Told<T> told{call(), 0, {}};
+          Told<T> told{call(), 0};
           told.shortage = shortage.take();
-          told.took = took.so_far();
           return told;
         }));
     if (!answer->valid()) return std::nullopt;
@@ -125,59 +104,28 @@ class PatienceWithEach {
       return answer->wait_for(time) == std::future_status::ready;
     };
     if (!is_there(time.value_or(time_))) {
-      taken_.erase(who);
-      late_.emplace(who, Late{[is_there] { return is_there(Milliseconds(0)); }, begin + rest_});
+      late_.emplace(who, Late{[is_there] { return is_there(Milliseconds(0)); }, now + rest_});
       return std::nullopt;
     }
     Told<T> told = answer->get();
-    charge(who, told.took);
     note_shortage(told.shortage);
     return std::move(told.answer);
   }
 
  private:
-  using Time = std::chrono::steady_clock::time_point;
-  using Duration = std::chrono::steady_clock::duration;
   template <class T>
   struct Told {
     T answer;
     int shortage;
-    std::chrono::nanoseconds took;
   };
   struct Late {
     std::function<bool()> has_answered;
-    Time rests_until;
+    std::chrono::steady_clock::time_point rests_until;
   };
-  // What is left of all that was taken: in each `rest_` a `time_` of it is forgotten.
-  struct Taken {
-    Duration time;
-    Time as_of;
-  };
-  // What anybody's answer takes, who has many processes, is not charged.
-  static constexpr Milliseconds kUsual{1};
-
-  void charge(const Who& who, Duration took) {
-    const Duration more = took - kUsual;
-    if (more <= Duration(0) || rest_ <= rest_.zero()) return;
-    const Time end = std::chrono::steady_clock::now();
-    const auto left = [&](const Taken& taken) {
-      const auto forgotten = std::min((end - taken.as_of), Duration(rest_)) / rest_.count();
-      return taken.time - forgotten * time_.count();
-    };
-    std::erase_if(taken_, [&](const auto& item) { return left(item.second) <= Duration(0); });
-    const auto found = taken_.find(who);
-    const Duration all = more + (found == taken_.end() ? Duration(0) : left(found->second));
-    taken_.insert_or_assign(who, Taken{all, end});
-    if (all <= time_) return;
-    taken_.erase(who);
-    late_.emplace(who, Late{[] { return true; }, end + rest_});
-  }
-
   Patience patience_;
   Milliseconds time_;
   Milliseconds rest_;
   std::map<Who, Late> late_;
-  std::map<Who, Taken> taken_;
 };
 
 }  // namespace idlewarden

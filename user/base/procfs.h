@@ -6,16 +6,12 @@
 #include <sys/types.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/patience.h"
 #include "base/result.h"
 
 namespace idlewarden {
@@ -67,38 +63,15 @@ class Procfs {
   Result<std::string> comm(pid_t pid) const;
   // The path of the executable, without the " (deleted)" that an upgrade leaves behind.
   Result<std::string> executable(pid_t pid) const;
-  // argv; one element with blanks in it where the process rewrote its title (setproctitle).
+  // argv; one element with blanks in it where the process rewrote its title (setproctitle). It lies
+  // in the memory of the process, and who looks there waits for ever while the process hangs on a
+  // page of its own (of a file on a server that has gone, or of a file system that its user
+  // serves). So the second is for what only root has a say in. The first leaves it to a thread,
+  // unless the real uid is root's, and waits 250 ms. ETIMEDOUT: no answer; for the next processes
+  // of the same user at once, until it has come and for 10 s at least.
   Result<std::vector<std::string>> command_line(pid_t pid) const;
-  // What `look` finds of a process, by what its user can let hang: its memory (the command line),
-  // and all that waits while the process executes a program, for which the kernel closes
-  // descriptors and may wait for their file system (exec_update_lock: pidfd_getfd(2), io, auxv, in
-  // newer kernels stat and each link too). It is left to a thread, unless the process is root's,
-  // and waited for 250 ms. ETIMEDOUT, and a shortage: no answer; for the next processes of the same
-  // user at once, until it has come and for 10 s at least. The functions here that need it ask so
-  // by themselves; who has much to ask does it once: what `look` is given asks at once. It may
-  // outlive the caller, and has no descriptors of it. A process is theirs who logged in on the way
-  // to it, whatever uid setuid programs and namespaces of theirs give it, else its real uid's.
-  template <class T>
-  Result<T> ask(pid_t pid, std::function<Result<T>(const Procfs&)> look) const {
-    return ask(users_->all, pid, std::move(look));
-  }
-  // For processes in which only root has a say: waits for them.
-  Procfs at_once() const {
-    Procfs procfs = *this;
-    procfs.at_once_ = true;
-    return procfs;
-  }
-  // at_once() for a process that `parent`, of root's, has forked and in which only that has a say,
-  // as long as it is that child: whoever gets its pid after it is another's. 0: no such parent.
-  Procfs at_once_below(pid_t parent, pid_t pid) const;
-  bool waits() const noexcept { return at_once_; }
-  // These four hang with nobody. Of stat() what decides whether it has ended, parent and session;
-  // the session only where the kernel shows it (CONFIG_PID_NS), else it asks stat().
-  Result<ProcStat> status(pid_t pid) const;
+  Result<std::vector<std::string>> trusted_command_line(pid_t pid) const;
   Result<uid_t> real_uid(pid_t pid) const;
-  Result<pid_t> parent(pid_t pid) const;
-  // Whether it is the init of a PID namespace: who has lost its parent becomes a child of it.
-  Result<bool> is_init(pid_t pid) const;
   // Whether the process ignores the signal (SigIgn).
   Result<bool> ignores(pid_t pid, int signal) const;
   // audit's; none if nobody logged in on the way to this process, or without audit in the kernel.
@@ -117,28 +90,9 @@ class Procfs {
   Result<std::optional<std::uint32_t>> pts_of_master(pid_t pid, int fd) const;
 
  private:
-  struct Users {
-    std::mutex mutex;
-    // Where stat and links do not hang, whatever else does keeps nobody from them.
-    PatienceWithEach<uid_t> stat_and_links{8};
-    PatienceWithEach<uid_t> all{8};
-  };
-  template <class T>
-  Result<T> ask(PatienceWithEach<uid_t>& patience, pid_t pid,
-                std::function<Result<T>(const Procfs&)> look) const {
-    if (at_once_) return look(*this);
-    const uid_t user = user_of(pid);
-    if (user == 0) return look(at_once());
-    const std::lock_guard lock(users_->mutex);
-    auto answer = patience.ask<Result<T>>(
-        user, [look = std::move(look), procfs = at_once()] { return look(procfs); });
-    return answer ? *std::move(answer) : unanswered(pid);
-  }
-  uid_t user_of(pid_t pid) const;
-  static std::unexpected<Error> unanswered(pid_t pid);
+  struct Users;
 
   std::string directory_;
-  bool at_once_ = false;
   std::shared_ptr<Users> users_;  // all copies wait for the same
 };
 

@@ -174,7 +174,7 @@ class TtyGrip final : public SystemGrip {
   Alive alive() override {
     Alive now;
     now.leader = leader_lives();
-    now.host_stuck = !now.leader && host_lives() && stuck_.look(procfs_, host_);
+    now.host_stuck = !now.leader && host_lives() && stuck_.look(procfs_, host_, host_fd_.get());
     return now;
   }
 

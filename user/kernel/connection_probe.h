@@ -20,8 +20,7 @@ namespace idlewarden {
 struct ConnectionEnd {
   pid_t pid = 0;
   std::uint64_t start_ticks = 0;
-  int socket = -1;      // its descriptor there; -1: not known
-  pid_t forked_by = 0;  // for Procfs::at_once_below()
+  int socket = -1;  // its descriptor there; -1: not known
   friend auto operator<=>(const ConnectionEnd&, const ConnectionEnd&) = default;
 };
 
@@ -62,8 +61,7 @@ class ConnectionProbe {
 };
 
 // The socket is borrowed by pidfd_getfd(2) for the length of one look, in whatever network
-// namespace it is; needs PTRACE_MODE_ATTACH and PTRACE_MODE_READ. ETIMEDOUT: no answer, as of
-// Procfs::ask().
+// namespace it is; needs PTRACE_MODE_ATTACH and PTRACE_MODE_READ.
 std::unique_ptr<ConnectionProbe> system_connection_probe(Procfs procfs = Procfs());
 
 }  // namespace idlewarden

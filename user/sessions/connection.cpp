@@ -2,19 +2,36 @@
 #include "sessions/connection.h"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <set>
 #include <utility>
 #include <vector>
 
-#include "base/sockets_of.h"
+#include "base/pidfd.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
+
+// The process that started then, and no other that has its pid now.
+Result<UniqueFd> open_process(const Procfs& procfs, pid_t pid,
+                              const std::optional<std::uint64_t>& start_ticks) {
+  UniqueFd process(::pidfd_open(pid, 0));
+  if (!process) return fail_errno(fmt::format("cannot open process {}", pid));
+  if (!start_ticks) return process;
+  const auto stat = procfs.stat(pid);
+  if (!stat) return std::unexpected(stat.error());
+  if (stat->start_ticks != *start_ticks) {
+    return fail_errno(fmt::format("process {} is another one now", pid), ESRCH);
+  }
+  return process;
+}
 
 using NameOf = int (*)(int, sockaddr*, socklen_t*);
 
@@ -25,40 +42,42 @@ std::optional<Endpoint> name_of(const UniqueFd& socket, NameOf ask) {
   return endpoint_from(address);
 }
 
-Result<std::vector<Connection>> connections_of(const Procfs& procfs, pid_t pid,
-                                               std::uint64_t start_ticks) {
-  std::vector<Connection> found;
-  const auto looked =
-      for_each_socket(procfs, pid, start_ticks, [&](int fd, const UniqueFd& socket) {
-        auto remote = name_of(socket, ::getpeername);
-        auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
-        if (remote && local) found.push_back({std::move(*remote), std::move(*local), fd});
-      });
-  if (!looked) return std::unexpected(looked.error());
-  return found;
+// Calls `with` with each socket of the process, borrowed.
+Result<void> for_each_socket(const Procfs& procfs, pid_t pid,
+                             const std::optional<std::uint64_t>& start_ticks,
+                             const std::function<void(int, const UniqueFd&)>& with) {
+  const auto fds = procfs.descriptors(pid);
+  if (!fds) return std::unexpected(fds.error());
+  UniqueFd process;
+  for (const int fd : *fds) {
+    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
+    if (!target || !target->starts_with("socket:")) continue;
+    if (!process) {
+      auto opened = open_process(procfs, pid, start_ticks);
+      if (!opened) return std::unexpected(opened.error());
+      process = std::move(*opened);
+    }
+    const UniqueFd socket(::pidfd_getfd(process.get(), fd, 0));
+    if (!socket && errno == EBADF) continue;  // closed meanwhile
+    if (!socket) return fail_errno(fmt::format("cannot borrow a socket of process {}", pid));
+    with(fd, socket);
+  }
+  return {};
 }
 
 }  // namespace
 
 std::vector<Endpoint> listened_at(const Procfs& procfs, pid_t listener) {
-  using Places = std::vector<Endpoint>;
-  const auto places =
-      procfs.ask<Places>(listener, [listener](const Procfs& proc) -> Result<Places> {
-        Places found;
-        const auto looked =
-            for_each_socket(proc, listener, std::nullopt, [&](int, const UniqueFd& socket) {
-              int listens = 0;
-              socklen_t size = sizeof listens;
-              if (::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
-                return;
-              auto local = name_of(socket, ::getsockname);
-              if (listens != 0 && local) found.push_back(std::move(*local));
-            });
-        if (!looked) return std::unexpected(looked.error());
-        return found;
-      });
+  std::vector<Endpoint> places;
   // What cannot be looked at leaves the choice as it would be without it.
-  return places.value_or(Places());
+  (void)for_each_socket(procfs, listener, std::nullopt, [&](int, const UniqueFd& socket) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return;
+    auto local = name_of(socket, ::getsockname);
+    if (listens != 0 && local) places.push_back(std::move(*local));
+  });
+  return places;
 }
 
 std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
@@ -81,20 +100,22 @@ std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
 }
 
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
-                                                std::uint64_t start_ticks, pid_t listener,
-                                                pid_t forked_by) {
-  const auto look = [pid, start_ticks](const Procfs& proc) {
-    return connections_of(proc, pid, start_ticks);
-  };
-  auto found = procfs.at_once_below(forked_by, pid).ask<std::vector<Connection>>(pid, look);
-  if (!found) return std::unexpected(found.error());
-  if (found->empty()) return std::nullopt;
-  if (found->size() == 1 || listener <= 0) return found->front();
+                                                std::uint64_t start_ticks, pid_t listener) {
+  std::vector<Connection> found;
+  const auto looked =
+      for_each_socket(procfs, pid, start_ticks, [&](int fd, const UniqueFd& socket) {
+        auto remote = name_of(socket, ::getpeername);
+        auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
+        if (remote && local) found.push_back({std::move(*remote), std::move(*local), fd});
+      });
+  if (!looked) return std::unexpected(looked.error());
+  if (found.empty()) return std::nullopt;
+  if (found.size() == 1 || listener <= 0) return found.front();
   const std::vector<Endpoint> places = listened_at(procfs, listener);
-  const auto accepted = std::ranges::find_if(*found, [&](const Connection& c) {
+  const auto accepted = std::ranges::find_if(found, [&](const Connection& c) {
     return std::ranges::find(places, c.local.port, &Endpoint::port) != places.end();
   });
-  return accepted == found->end() ? found->front() : *accepted;
+  return accepted == found.end() ? found.front() : *accepted;
 }
 
 }  // namespace idlewarden

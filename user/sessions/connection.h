@@ -27,15 +27,13 @@ struct Connection {
 // ports has one for each connection through it) the one that was accepted at a port at which
 // `listener` listens, else the lowest-numbered. The socket is borrowed for a moment by
 // pidfd_getfd(2), which needs PTRACE_MODE_ATTACH: without it the error's code is EPERM.
-// `start_ticks` is the process's; another process with its pid is ESRCH. Asked as Procfs::ask()
-// does, but for one that forking_sshd() has forked.
+// `start_ticks` is the process's; another process with its pid is ESRCH.
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
-                                                std::uint64_t start_ticks, pid_t listener = 0,
-                                                pid_t forked_by = 0);
+                                                std::uint64_t start_ticks, pid_t listener = 0);
 
 // The host process's end of the connection that a session is on.
 inline ConnectionEnd connection_end(const Session& session) {
-  return {session.host, start_ticks(session.host_start), session.socket, session.forked_by};
+  return {session.host, start_ticks(session.host_start), session.socket};
 }
 
 // Where its sockets listen; nowhere if they cannot be looked at.

@@ -17,17 +17,12 @@ constexpr std::size_t kMostAncestors = 256;
 // Which file system an absolute path leads to as the process has it.
 Result<dev_t> device_of(const Procfs& procfs, pid_t pid, const std::string& path,
                         OthersRoots& roots) {
-  const std::string tree = procfs.path(pid, "root");
-  const auto look = [path](const std::string& root) -> Result<dev_t> {
-    struct stat st {};
-    if (::stat((root + path).c_str(), &st) == 0) return st.st_dev;
-    return fail_errno(fmt::format("cannot stat {}{}", root, path));
-  };
-  // A user can make as many roots as they like, and each as slow.
-  if (!procfs.waits() && procfs.real_uid(pid) != 0) {
-    return procfs.ask<dev_t>(pid, [tree, look](const Procfs&) { return look(tree); });
-  }
-  const auto found = roots.ask<Result<dev_t>>(tree, look);
+  const auto found = roots.ask<Result<dev_t>>(
+      procfs.path(pid, "root"), [path](const std::string& root) -> Result<dev_t> {
+        struct stat st {};
+        if (::stat((root + path).c_str(), &st) == 0) return st.st_dev;
+        return fail_errno(fmt::format("cannot stat {}{}", root, path));
+      });
   if (found) return *found;
   return fail_errno(fmt::format("the root of process {} does not answer", pid), ETIMEDOUT);
 }
@@ -45,20 +40,16 @@ Result<bool> sees_same_devpts(const Procfs& procfs, pid_t pid, const Tty& pts, O
 }
 
 Result<bool> holds_master(const Procfs& procfs, pid_t pid, const Tty& pts, OthersRoots& roots) {
-  auto one_of_that_index =
-      procfs.ask<bool>(pid, [pid, index = pts.index](const Procfs& proc) -> Result<bool> {
-        const auto fds = proc.descriptors(pid);
-        if (!fds) return std::unexpected(fds.error());
-        return std::ranges::any_of(*fds, [&](int fd) {
-          const auto target = proc.link(pid, fmt::format("fd/{}", fd));
-          // "/dev/ptmx", or "/dev/pts/ptmx" of a devpts of its own.
-          if (!target || !target->ends_with("/ptmx")) return false;
-          const auto held = proc.pts_of_master(pid, fd);
-          return held && *held == index;
-        });
-      });
-  if (!one_of_that_index || !*one_of_that_index) return one_of_that_index;
-  return sees_same_devpts(procfs, pid, pts, roots);
+  const auto fds = procfs.descriptors(pid);
+  if (!fds) return std::unexpected(fds.error());
+  for (const int fd : *fds) {
+    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
+    // "/dev/ptmx", or "/dev/pts/ptmx" of a devpts of its own.
+    if (!target || !target->ends_with("/ptmx")) continue;
+    const auto held = procfs.pts_of_master(pid, fd);
+    if (held && *held == pts.index) return sees_same_devpts(procfs, pid, pts, roots);
+  }
+  return false;
 }
 
 // Empty for a process that has none: a kernel thread, one that is ending.
@@ -71,12 +62,12 @@ Result<std::string> executable_of(const Procfs& procfs, pid_t pid) {
 Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) {
   std::vector<Process> ancestry{std::move(process)};
   while (ancestry.size() < kMostAncestors) {
-    const auto parent = procfs.parent(ancestry.back().pid);
-    if (!parent) return std::unexpected(parent.error());
-    if (*parent <= 0) break;
-    auto executable = procfs.executable(*parent);
+    const auto stat = procfs.stat(ancestry.back().pid);
+    if (!stat) return std::unexpected(stat.error());
+    if (stat->parent <= 0) break;
+    auto executable = procfs.executable(stat->parent);
     // One that may not be looked at (init, from inside a container) counts as no host program.
-    ancestry.push_back({*parent, executable ? std::move(*executable) : std::string()});
+    ancestry.push_back({stat->parent, executable ? std::move(*executable) : std::string()});
   }
   return ancestry;
 }
@@ -98,23 +89,9 @@ const HostProgram* find_program(const std::vector<HostProgram>& programs,
   return found == programs.end() ? nullptr : &*found;
 }
 
-pid_t forking_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid) {
-  const auto parent = procfs.parent(pid);
-  if (!parent || procfs.real_uid(*parent) != 0) return 0;
-  const auto executable = procfs.executable(*parent);
-  const HostProgram* program = executable ? find_program(programs, *executable) : nullptr;
-  const auto init = procfs.is_init(*parent);
-  return program != nullptr && program->kind == Kind::ssh && init && !*init ? *parent : 0;
-}
-
-Procfs to_ask(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid) {
-  return procfs.at_once_below(forking_sshd(procfs, programs, pid), pid);
-}
-
-Result<HostProcess> host_process(const Procfs& procfs, const std::vector<HostProgram>& programs,
-                                 Process process, Kind kind) {
+Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind) {
   const pid_t pid = process.pid;
-  const auto stat = to_ask(procfs, programs, pid).stat(pid);
+  const auto stat = procfs.stat(pid);
   if (!stat) return std::unexpected(stat.error());
   auto ancestry = ancestry_of(procfs, std::move(process));
   if (!ancestry) return std::unexpected(ancestry.error());
@@ -126,16 +103,15 @@ Result<std::optional<HostProcess>> find_host(const Procfs& procfs,
                                              const Tty& pts, OthersRoots& roots) {
   pid_t pid = parent;
   for (std::size_t i = 0; pid > 1 && i < kMostAncestors; ++i) {
-    const Procfs asked = to_ask(procfs, programs, pid);
-    const auto stat = asked.stat(pid);
+    const auto stat = procfs.stat(pid);
     if (!stat) return std::unexpected(stat.error());
-    const auto executable = executable_of(asked, pid);
+    const auto executable = executable_of(procfs, pid);
     if (!executable) return std::unexpected(executable.error());
     if (const HostProgram* program = find_program(programs, *executable)) {
-      const auto holds = holds_master(asked, pid, pts, roots);
+      const auto holds = holds_master(procfs, pid, pts, roots);
       if (!holds) return std::unexpected(holds.error());
       if (*holds) {
-        return host_process(procfs, programs, {pid, *executable}, program->kind);
+        return host_process(procfs, {pid, *executable}, program->kind);
       }
     }
     pid = stat->parent;

@@ -31,16 +31,8 @@ struct HostProcess {
 const HostProgram* find_program(const std::vector<HostProgram>& programs,
                                 const std::string& executable);
 
-// Root's sshd that has forked this process; 0: none. It is as that made it: its user has no way
-// into it, and what hangs in their processes keeps nobody from it. Not where that sshd is an init
-// (of a container), to which all come whose parents have gone.
-pid_t forking_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid);
-// By what to ask about the process: Procfs::at_once() for such a one.
-Procfs to_ask(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid);
-
 // The process as the host process that it is, with its ancestry.
-Result<HostProcess> host_process(const Procfs& procfs, const std::vector<HostProgram>& programs,
-                                 Process process, Kind kind);
+Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind);
 
 // The nearest ancestor (from `parent` on) that is one of the programs and holds the master of this
 // pts. Looking at what is held tells a login from a pty inside it (tmux, screen, script, sudo), and

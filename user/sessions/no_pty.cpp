@@ -11,7 +11,7 @@ namespace idlewarden {
 namespace {
 
 bool is_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid) {
-  const auto executable = to_ask(procfs, programs, pid).executable(pid);
+  const auto executable = procfs.executable(pid);
   if (!executable) return false;
   const HostProgram* program = find_program(programs, *executable);
   return program != nullptr && program->kind == Kind::ssh;
@@ -59,7 +59,7 @@ Result<pid_t> user_side(const Procfs& procfs, const std::vector<HostProgram>& pr
 pid_t only_child(const Procfs& procfs, pid_t pid, pid_t session) {
   pid_t found = 0;
   for (const pid_t child : procfs.children(pid).value_or(std::vector<pid_t>())) {
-    const auto stat = procfs.status(child);
+    const auto stat = procfs.stat(child);
     if (!stat || stat->session != session || stat->ended()) continue;
     if (found != 0) return 0;
     found = child;
@@ -133,8 +133,7 @@ Channel channel_of(const Procfs& procfs, pid_t leader) {
 bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Session& session) {
   const SessionId& id = session.id;
   if (!session.has_tty() && session.host == id.leader) {
-    const Procfs asked = procfs.at_once_below(session.forked_by, session.host);
-    return asked.lives(session.host, start_ticks(session.host_start)) &&
+    return procfs.lives(session.host, start_ticks(session.host_start)) &&
            std::ranges::find(leaders, session.host, &Leader::parent) == leaders.end();
   }
   return std::ranges::any_of(leaders, [&](const Leader& leader) {

@@ -88,10 +88,9 @@ Result<Resolver::Standing> Resolver::resolve_no_pty(pid_t leader, pid_t host, Bo
 
 Result<Resolver::Standing> Resolver::find_no_pty(pid_t leader, pid_t host, BootTime now,
                                                  Session& session) {
-  auto executable = to_ask(procfs_, scope_.hosts, host).executable(host);
+  auto executable = procfs_.executable(host);
   if (!executable) return std::unexpected(executable.error());
-  const auto process =
-      host_process(procfs_, scope_.hosts, {host, std::move(*executable)}, Kind::ssh);
+  const auto process = host_process(procfs_, {host, std::move(*executable)}, Kind::ssh);
   if (!process) return std::unexpected(process.error());
   if (!in_scope(*process)) return Standing::never;
   session.kind = Kind::ssh_nopty;
@@ -227,12 +226,10 @@ Result<void> Resolver::add_connection(const HostProcess& host, BootTime now, Ses
     auto sshd = accepting_sshd(procfs_, scope_.hosts, host, containers_);
     if (!sshd) return std::unexpected(sshd.error());
     session.sshd = shared(*std::move(sshd));
-    session.forked_by = forking_sshd(procfs_, scope_.hosts, host.pid);
   }
   session.host = host.pid;
   session.host_start = from_start_ticks(host.start_ticks);
-  auto found = connection_of(procfs_, host.pid, host.start_ticks, ssh ? session.sshd->listener : 0,
-                             session.forked_by);
+  auto found = connection_of(procfs_, host.pid, host.start_ticks, ssh ? session.sshd->listener : 0);
   if (found && *found) session.socket = (*found)->descriptor;
   // The unprivileged half of an sshd may have left the socket to the privileged one.
   if (found && !*found && host.ancestry.size() > 1 &&
@@ -311,14 +308,12 @@ const std::vector<Resolver::Listener>& Resolver::listeners(BootTime now) {
   if (std::exchange(listeners_at_, now) == now) return listeners_;
   listeners_.clear();
   for (const pid_t pid : procfs_.processes().value_or(std::vector<pid_t>())) {
-    // First of all whose it is, which everybody's process tells: what hangs in a user's is not to
-    // leave it open who let another one in.
-    const auto uid = procfs_.real_uid(pid);
-    if (!uid || *uid != 0) continue;
     const auto executable = procfs_.executable(pid);
     const HostProgram* program = executable ? find_program(scope_.hosts, *executable) : nullptr;
     if (program == nullptr || program->kind != Kind::ssh) continue;
-    const auto command_line = procfs_.command_line(pid);
+    const auto uid = procfs_.real_uid(pid);
+    if (!uid || *uid != 0) continue;
+    const auto command_line = procfs_.trusted_command_line(pid);
     const auto network = procfs_.link(pid, "ns/net");
     SshdArguments ignored;
     if (!command_line || !network) continue;

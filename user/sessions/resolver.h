@@ -90,8 +90,7 @@ class Resolver {
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
-  // Of root's host processes, and of those that root's sshd has forked: asked again as soon as
-  // there was an answer.
+  // Of all that may be host processes: asked again as soon as there was an answer.
   OthersRoots roots_{std::chrono::milliseconds(250), std::chrono::milliseconds(0)};
   OthersRoots containers_;                         // root's alone: no user can use up its threads
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up

@@ -70,8 +70,7 @@ struct Session {
   std::string shell;  // of the passwd entry
   pid_t host = 0;     // the host process; 0 for console and serial
   BootTime host_start{};
-  int socket = -1;      // the connection's descriptor in the host process; -1: not known
-  pid_t forked_by = 0;  // forking_sshd() of the host process: sessions/host_process.h
+  int socket = -1;  // the connection's descriptor in the host process; -1: not known
   std::optional<Endpoint> remote;
   std::optional<Endpoint> local;
   bool address_unknown = false;               // it has one, perhaps, and the kernel refused to tell

@@ -8,9 +8,7 @@
 
 namespace idlewarden {
 
-namespace {
-
-Result<std::optional<WallTime>> read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
+std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
   for (const int number : {0, 1, 2}) {
     const std::string name = fmt::format("fd/{}", number);
     const auto target = procfs.link(leader, name);
@@ -31,15 +29,6 @@ Result<std::optional<WallTime>> read_time(const Procfs& procfs, pid_t leader, co
         Seconds(info.stx_atime.tv_sec) + Nanoseconds(info.stx_atime.tv_nsec)));
   }
   return std::nullopt;
-}
-
-}  // namespace
-
-std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
-  using Time = std::optional<WallTime>;
-  return procfs
-      .ask<Time>(leader, [leader, tty](const Procfs& proc) { return read_time(proc, leader, tty); })
-      .value_or(std::nullopt);
 }
 
 }  // namespace idlewarden

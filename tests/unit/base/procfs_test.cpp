@@ -14,11 +14,8 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "base/others_roots.h"
-#include "base/shortage.h"
 #include "base/unique_fd.h"
 #include "support/hung_process.h"
-#include "support/silent_fs.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -160,11 +157,6 @@ TEST(Real, Self) {
   EXPECT_EQ(stat->parent, ::getppid());
   EXPECT_EQ(stat->session, ::getsid(0));
   EXPECT_EQ(*proc.real_uid(self), ::getuid());
-  const auto status = proc.status(self);
-  ASSERT_TRUE(status) << status.error().text();
-  EXPECT_EQ(status->parent, stat->parent);
-  EXPECT_EQ(status->session, stat->session);
-  EXPECT_EQ(status->threads, stat->threads);
   EXPECT_TRUE(proc.executable(self)->ends_with("unit.base.procfs"));
   EXPECT_LT(from_start_ticks(stat->start_ticks), SystemClock().now());
   EXPECT_GT(from_start_ticks(stat->start_ticks) + std::chrono::minutes(10), SystemClock().now());
@@ -240,67 +232,6 @@ TEST(Real, ACommandLineInMemoryThatDoesNotAnswer) {
   ::waitpid(bobs, nullptr, 0);
   ASSERT_TRUE(others) << others.error().text();
   EXPECT_EQ(*others, *proc.command_line(::getpid()));
-}
-
-// Nor for one that its user has let hang in execve(2), whatever of it waits for that in this
-// kernel.
-TEST(Real, AProcessThatHangsInExec) {
-  const Procfs proc;
-  const test::HungProcess hung(54'321, test::HungProcess::In::exec);
-  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
-  const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(proc.real_uid(hung.pid()).value_or(0), 54'321U);
-  EXPECT_EQ(proc.parent(hung.pid()).value_or(0), ::getpid());
-  EXPECT_TRUE(proc.children(hung.pid()));
-  const auto status = proc.status(hung.pid());
-  ASSERT_TRUE(status);
-  EXPECT_EQ(status->session, ::getsid(0));
-  EXPECT_FALSE(status->ended());
-  EXPECT_FALSE(proc.is_init(hung.pid()).value_or(true));
-  ShortageWatch shortage;
-  const auto io = proc.io(hung.pid());
-  ASSERT_FALSE(io);
-  EXPECT_EQ(io.error().code, ETIMEDOUT);
-  EXPECT_EQ(shortage.take(), ETIMEDOUT);
-  for (int i = 0; i < 20; ++i) {
-    (void)proc.stat(hung.pid());
-    (void)proc.executable(hung.pid());
-    (void)proc.link(hung.pid(), "ns/mnt");
-  }
-  (void)OthersRoots().ask<int>(proc.path(hung.pid(), "root"), [](const std::string&) { return 1; });
-  EXPECT_EQ(OthersRoots().own(proc.path(hung.pid(), "root")), std::nullopt);
-  EXPECT_TRUE(proc.at_once_below(::getpid(), hung.pid()).waits());
-  EXPECT_FALSE(proc.at_once_below(::getppid(), hung.pid()).waits()) << "the child of another";
-  EXPECT_FALSE(proc.at_once_below(hung.pid(), ::getpid()).waits());
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
-  EXPECT_TRUE(proc.stat(::getpid())) << "root's";
-}
-
-// Root's by a setuid program (pkexec), to which a user passes descriptors, and those of a user's
-// namespaces, which have as many uids as they like: all are theirs who logged in.
-TEST(Real, WhoLoggedInTakesLittleInAll) {
-  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
-  const test::TempDir folder;
-  test::SilentFs silent(folder.path());
-  if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
-  silent.go_after(std::chrono::seconds(10));
-  const test::TempDir dir;
-  const Procfs proc(dir.path());
-  const auto add = [&](int pid, int uid, int login) {
-    const std::string name = std::to_string(pid);
-    dir.file(name + "/status", "Name:\tsome\nUid:\t" + std::to_string(uid) + "\t0\t0\t0\n");
-    dir.file(name + "/loginuid", std::to_string(login));
-    std::filesystem::create_symlink(folder.path() + "/stat", dir.path() + "/" + name + "/stat");
-  };
-  add(5'000'000, 0, 1000);
-  for (int i = 1; i < 10; ++i) add(5'000'000 + i, 100'000 + i, 1000);
-  dir.file("6000000/status", "Name:\tsome\nUid:\t1001\t0\t0\t0\n");
-  dir.file("6000000/stat",
-           "6000000 (a) S 3 4 5 34819 6 4194304 1 2 3 4 5 6 7 8 20 0 1 0 1234 1 2 3\n");
-  const auto begin = std::chrono::steady_clock::now();
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(proc.stat(5'000'000 + i).error().code, ETIMEDOUT);
-  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1500));
-  EXPECT_TRUE(proc.stat(6'000'000)) << "another's";
 }
 
 TEST(Real, Descriptors) {
