@@ -91,6 +91,7 @@ constexpr Silent kSilent[] = {
     {"newfstatat /tmp", kPlaced, When::at_start},
     {"newfstatat TMP", kPlaced, When::at_start},
     {"newfstatat TMP/policies.d", kPlaced, When::at_start},
+    {"statfs", kPlaced, When::at_start},
     {"inotify_add_watch", kPlaced, When::at_start},
     {"readlink HOST_FILE", kPlaced, When::at_start},
     {"fcntl cmd2 /run/bpf", kPins, When::at_start},

@@ -34,6 +34,7 @@ constexpr Nanoseconds kPoll = Seconds(10);
 constexpr Nanoseconds kPollDegraded = Seconds(2);
 constexpr std::size_t kMostPerMinute = 10;
 constexpr int kMostLinks = 40;  // path_resolution(7)
+constexpr int kMostSilent = 32;
 
 constexpr std::uint32_t kEntries =
     IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_MODIFY | IN_CLOSE_WRITE | IN_ATTRIB;
@@ -121,12 +122,15 @@ bool is_trusted(const struct stat& st) {
   return (st.st_uid == 0 || st.st_uid == ::geteuid()) && (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-// Not storage that others serve: inotify does not hear what they change, and they may not answer.
+// Storage of the machine's own. What others serve may not answer, and inotify does not hear what
+// they change there.
 bool is_local(const struct statfs& storage) {
-  constexpr std::array<unsigned, 10> kServed{
-      NFS_SUPER_MAGIC, FUSE_SUPER_MAGIC, SMB_SUPER_MAGIC, CIFS_SUPER_MAGIC, SMB2_SUPER_MAGIC,
-      V9FS_MAGIC,      AFS_SUPER_MAGIC,  AFS_FS_MAGIC,    CEPH_SUPER_MAGIC, AUTOFS_SUPER_MAGIC};
-  return std::ranges::find(kServed, static_cast<unsigned>(storage.f_type)) == kServed.end();
+  static constexpr auto kLocal = std::to_array<unsigned>(
+      {EXT4_SUPER_MAGIC, XFS_SUPER_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC, OVERLAYFS_SUPER_MAGIC,
+       F2FS_SUPER_MAGIC, SQUASHFS_MAGIC, EROFS_SUPER_MAGIC_V1, RAMFS_MAGIC, MSDOS_SUPER_MAGIC,
+       REISERFS_SUPER_MAGIC, 0x2fc12fc1 /* zfs */, 0xca451a4e /* bcachefs */,
+       0x3153464a /* jfs */});
+  return std::ranges::find(kLocal, static_cast<unsigned>(storage.f_type)) != kLocal.end();
 }
 
 void push_front(std::deque<std::string>& rest, const std::string& path) {
@@ -182,7 +186,7 @@ class FileWatch::Walk {
 
  private:
   void add(const std::string& at, const std::string& name, std::vector<Step>& way) {
-    const std::string folder = prefix_ + at + "/";
+    const std::string folder = prefix_ + (at.empty() ? "/" : at);
     auto known = can_be_watched_.find(folder);
     if (known == can_be_watched_.end()) {
       struct stat st {};
@@ -206,7 +210,8 @@ class FileWatch::Walk {
 
 FileWatch::FileWatch(const Clock& clock, std::chrono::milliseconds patience)
     : clock_(clock),
-      storages_(8, patience),
+      patience_(patience),
+      storages_(kMostSilent, patience),
       roots_(patience),
       inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       refused_(inotify_ ? 0 : errno),
@@ -238,7 +243,7 @@ FileWatch::Prints FileWatch::look_at(const std::vector<std::string>& paths, Wall
     paths_[path].way = sight.way;
     prints[path] = sight.print;
   }
-  if (place_watches() && ask(paths, read_since) != seen) suspect(kQuiet);
+  if (place_watches(seen) && ask(paths, read_since) != seen) suspect(kQuiet);
   return prints;
 }
 
@@ -250,6 +255,7 @@ FileWatch::Sights FileWatch::ask(const std::vector<std::string>& paths, WallTime
     places[{tree, is_hosts(tree) ? path.substr(0, path.rfind('/') + 1) : ""}].push_back(path);
   }
   Sights all;
+  bool silence = false;
   for (const auto& [place, files] : places) {
     const auto& [tree, folder] = place;
     const std::size_t cut = tree == "/" ? 0 : tree.size();
@@ -264,8 +270,12 @@ FileWatch::Sights FileWatch::ask(const std::vector<std::string>& paths, WallTime
       seen.shortage = walk.shortage();
       return seen;
     };
+    // Where one does not answer more will not.
+    const auto time = silence ? patience_ / 8 : patience_;
     auto found = folder.empty() ? roots_.ask<Seen>(tree, look)
-                                : storages_.ask<Seen>(folder, [look, tree] { return look(tree); });
+                                : storages_.ask<Seen>(
+                                      folder, [look, tree] { return look(tree); }, time);
+    silence = silence || (!found && !folder.empty());
     if (!found) continue;
     all.merge(found->sights);
     if (found->shortage != 0) shortage_ = found->shortage;
@@ -273,22 +283,17 @@ FileWatch::Sights FileWatch::ask(const std::vector<std::string>& paths, WallTime
   return all;
 }
 
-// Whether there is one that was not watched before.
-bool FileWatch::place_watches() {
+// Whether there is one that was not watched before. What has not just answered is not touched.
+bool FileWatch::place_watches(const Sights& seen) {
   if (!inotify_) return false;
   refused_ = 0;
   std::set<int> before;
   for (const auto& [path, folder] : folders_) before.insert(folder.watch);
   Folders wanted;
-  for (const auto& [path, sight] : paths_) {
-    for (const Step& step : sight.way) {
-      Folder* const folder = want(step.folder, wanted);
-      if (folder == nullptr) continue;
-      if (step.name.empty()) {
-        folder->all = true;
-      } else {
-        folder->names.insert(step.name);
-      }
+  for (const bool answered : {true, false}) {
+    for (const auto& [path, sight] : paths_) {
+      if (seen.contains(path) != answered) continue;
+      for (const Step& step : sight.way) want(step, answered, wanted);
     }
   }
   std::set<int> used;
@@ -300,22 +305,37 @@ bool FileWatch::place_watches() {
   return !std::ranges::includes(before, used);
 }
 
-FileWatch::Folder* FileWatch::want(const std::string& path, Folders& wanted) {
-  if (const auto known = wanted.find(path); known != wanted.end()) return &known->second;
-  if (wanted.size() == kMaxFolders) {
+void FileWatch::want(const Step& step, bool answered, Folders& wanted) {
+  auto known = wanted.find(step.folder);
+  if (known == wanted.end()) {
+    const auto watch = answered ? watch_of(step.folder, wanted.size()) : watched_as(step.folder);
+    if (!watch) return;
+    known = wanted.try_emplace(step.folder).first;
+    known->second.watch = *watch;
+  }
+  if (step.name.empty()) {
+    known->second.all = true;
+  } else {
+    known->second.names.insert(step.name);
+  }
+}
+
+std::optional<int> FileWatch::watched_as(const std::string& folder) const {
+  const auto known = folders_.find(folder);
+  return known == folders_.end() ? std::nullopt : std::optional(known->second.watch);
+}
+
+std::optional<int> FileWatch::watch_of(const std::string& folder, std::size_t others) {
+  if (others == kMaxFolders) {
     refused_ = ENOSPC;
-    return nullptr;
+    return std::nullopt;
   }
   const int watch =
-      ::inotify_add_watch(inotify_.get(), path.c_str(), kEntries | kItself | IN_ONLYDIR);
-  if (watch < 0) {
-    // Gone again or changed its kind meanwhile: the folder above tells.
-    if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) refused_ = errno;
-    return nullptr;
-  }
-  Folder& folder = wanted[path];
-  folder.watch = watch;
-  return &folder;
+      ::inotify_add_watch(inotify_.get(), folder.c_str(), kEntries | kItself | IN_ONLYDIR);
+  if (watch >= 0) return watch;
+  // Gone again or changed its kind meanwhile: the folder above tells.
+  if (errno != ENOENT && errno != ENOTDIR && errno != ELOOP) refused_ = errno;
+  return std::nullopt;
 }
 
 bool FileWatch::matters(int watch, std::uint32_t what, const std::string& name) const {

@@ -80,13 +80,16 @@ class FileWatch {
 
   Prints look_at(const std::vector<std::string>& paths, WallTime read_since);
   Sights ask(const std::vector<std::string>& paths, WallTime read_since);
-  bool place_watches();
-  Folder* want(const std::string& folder, Folders& wanted);
+  bool place_watches(const Sights& seen);
+  void want(const Step& step, bool answered, Folders& wanted);
+  std::optional<int> watched_as(const std::string& folder) const;
+  std::optional<int> watch_of(const std::string& folder, std::size_t others);
   bool matters(int watch, std::uint32_t what, const std::string& name) const;
   void suspect(Nanoseconds quiet);
   Nanoseconds poll_interval() const;
 
   const Clock& clock_;
+  std::chrono::milliseconds patience_;
   PatienceWithEach<std::string> storages_;  // of the host, by folder
   OthersRoots roots_;
   UniqueFd inotify_;

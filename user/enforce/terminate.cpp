@@ -288,7 +288,9 @@ class SystemTerminator final : public Terminator {
         std::make_unique<TtyGrip>(procfs_, programs_, proven ? leader : 0,
                                   proven ? std::move(*leader_fd) : UniqueFd(), TtyGrip::hung_up());
     if (proven) grip->hold_scope(std::move(scope));
-    if (auto host = hold_host(session)) grip->hold_host(session.host, std::move(*host));
+    // Without a tty it cannot be told any more whether its connection was used since.
+    auto host = session.has_tty() ? hold_host(session) : std::nullopt;
+    if (host) grip->hold_host(session.host, std::move(*host));
     return grip;
   }
 

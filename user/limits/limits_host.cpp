@@ -193,13 +193,24 @@ void add_overruled(const std::vector<LimitSource>& overruled, std::vector<LimitS
   }
 }
 
-// What was read later than at login says all that was read then, and decided.
-bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then) {
-  return std::ranges::all_of(then.in_force, [&](const LimitSource& source) {
-    if (then.home_is_silent && source.conditional) return true;
-    return std::ranges::any_of(later.in_force,
+// What was read later than at login says all that was read then. Of a home that was silent then
+// the host's files say what they said, with its conditions decided, and only its own are news.
+bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then, const std::string& home) {
+  const auto says = [](const ShellTimeouts& timeouts, const LimitSource& source) {
+    return std::ranges::any_of(timeouts.in_force,
                                [&](const LimitSource& other) { return says_same(source, other); });
-  });
+  };
+  if (!then.home_is_silent) {
+    return std::ranges::all_of(then.in_force,
+                               [&](const auto& source) { return says(later, source); });
+  }
+  return std::ranges::all_of(then.in_force,
+                             [&](const LimitSource& source) {
+                               return source.conditional || says(later, source);
+                             }) &&
+         std::ranges::all_of(later.in_force, [&](const LimitSource& source) {
+           return lies_in(source.where.file, home) || says(then, source);
+         });
 }
 
 // What a file said that can no longer be read goes on to hold; what one in a silent home said is in
@@ -492,7 +503,12 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   if (for_login) {
     // One from before its home fell silent is no reading of this login's.
     const bool is_logins = !now.unread && (!now.silent || now.last->home_is_silent);
-    if (is_logins && (!kept->shell || adds_to(*now.last, *kept->shell))) kept->shell = now.last;
+    if (is_logins && (!kept->shell || adds_to(*now.last, *kept->shell, subject.home))) {
+      kept->shell = now.last;
+    } else if (!kept->shell && now.silent && !now.unread) {
+      ShellLook look = look_without_home(key.first, key.second);
+      if (!look.unread) kept->shell = shared(shared_shells_, *std::move(look.now));
+    }
     kept->shell_is_whole = now.fresh && !now.unread && !now.silent && !has_gone(key.first);
   }
   const SharedShell used = kept != nullptr && kept->shell ? kept->shell : now.last;
