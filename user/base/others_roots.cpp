@@ -22,7 +22,6 @@ std::string target_of(const std::string& link) {
 
 std::optional<std::string> OthersRoots::path_of_own(const std::string& asked) {
   if (asked == "/" || asked == which("/proc/self/root")) return "/";
-  constexpr const char* kHosts = "/proc/1/root";
   if (asked == which(kHosts)) return kHosts;
   return std::nullopt;
 }

@@ -20,6 +20,8 @@ namespace idlewarden {
 class OthersRoots {
  public:
   using Milliseconds = std::chrono::milliseconds;
+  // The host's own root as its first process has it, for who has mounts of its own.
+  static constexpr const char* kHosts = "/proc/1/root";
   explicit OthersRoots(Milliseconds time = Milliseconds(250),
                        Milliseconds rest = std::chrono::seconds(10))
       : patience_(8, time, rest) {}

@@ -90,11 +90,8 @@ bool changed_since(const std::string& path, WallTime time) {
   return file_stamp(st).changed + kCoarse >= time.time_since_epoch();
 }
 
-// The host's own as another process has it, say from inside of a unit with mounts of its own.
-constexpr std::string_view kHosts = "/proc/1/root";
-
 bool is_hosts(const std::string& tree) {
-  return tree == "/" || tree == kHosts;
+  return tree == "/" || tree == OthersRoots::kHosts;
 }
 
 // "/proc/PID/root" of a path in another process's tree, else ours.

@@ -282,41 +282,51 @@ class CshPass {
       });
       return std::min(close + 1, end);
     }
-    Loop loop;
-    script_->loops.push_back(&loop);
-    for (const std::string& word : *words) {
-      if (budget_.spent()) break;
-      assign(name, Value::of(word), line);
-      run(commands, at + 1, close);
-      if (loop.continued) state_.join(*std::exchange(loop.continued, std::nullopt));
-    }
-    script_->loops.pop_back();
-    if (loop.broken) state_.join(*loop.broken);
+    in_loop([&](Loop& loop) {
+      for (const std::string& word : *words) {
+        if (budget_.spent()) break;
+        assign(name, Value::of(word), line);
+        run(commands, at + 1, close);
+        end_round(loop);
+      }
+    });
     return std::min(close + 1, end);
   }
 
   // None, one or more rounds. What is different after a second one may be anything.
   void run_repeatedly(int line, const std::function<void()>& round) {
+    in_loop([&](Loop& loop) {
+      std::optional<State> first;
+      for (int i = 0; i < 2; ++i) {
+        when(Tri::unknown, [&] {
+          round();
+          end_round(loop);
+        });
+        if (i == 0) first = fork(state_, budget_);
+      }
+      for (auto& [name, variable] : state_.variables) {
+        if (!first || variable == first->get(name)) continue;
+        if (name == kVariable) {
+          doubt(line, "what the loop leaves in it is only known when the shell runs");
+        } else {
+          unite(variable.values, {Value::unknown()});
+        }
+      }
+    });
+  }
+
+  // Around all rounds: `break` leads behind them.
+  void in_loop(const std::function<void(Loop&)>& rounds) {
     Loop loop;
     script_->loops.push_back(&loop);
-    std::optional<State> first;
-    for (int i = 0; i < 2; ++i) {
-      when(Tri::unknown, [&] {
-        round();
-        if (loop.continued) state_.join(*std::exchange(loop.continued, std::nullopt));
-      });
-      if (i == 0) first = fork(state_, budget_);
-    }
+    rounds(loop);
     script_->loops.pop_back();
-    for (auto& [name, variable] : state_.variables) {
-      if (!first || variable == first->get(name)) continue;
-      if (name == kVariable) {
-        doubt(line, "what the loop leaves in it is only known when the shell runs");
-      } else {
-        unite(variable.values, {Value::unknown()});
-      }
-    }
     if (loop.broken) state_.join(*loop.broken);
+  }
+
+  // `continue` leads here.
+  void end_round(Loop& loop) {
+    if (loop.continued) state_.join(*std::exchange(loop.continued, std::nullopt));
   }
 
   // The shell stops at an error, as at a variable that is not there, and may read no more of any
@@ -638,10 +648,8 @@ class CshPass {
     } else if (words.size() == 4 && end == text.size() && words[2].text == "=") {
       value = scope_.expand(words[3]);
     }
-    const bool number = value.kind == Value::Kind::text && !value.text.empty() &&
-                        value.text.find_first_not_of("0123456789") == std::string::npos;
     // Whether 010 is 8 is up to tcsh's options.
-    if (!number || value.text.front() == '0') value = Value::unknown();
+    if (!CshScope::is_number(value) || value.text.front() == '0') value = Value::unknown();
     assign(text.substr(0, end), value, command.line);
   }
 

@@ -122,6 +122,11 @@ Value CshScope::output(const CshWord& word) const {
   return found->empty() ? Value::of("") : Value::of("files");
 }
 
+bool CshScope::is_number(const Value& value) {
+  return value.kind == Value::Kind::text && !value.text.empty() &&
+         value.text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 std::optional<CshWord> CshScope::listed(const CshWord& word) {
   if (!is_output(word)) return std::nullopt;
   const auto parts = split(trim(word.text.substr(1, word.text.size() - 2)), ' ');
@@ -168,9 +173,7 @@ Tri CshScope::ask_term(std::vector<CshWord> term) const {
   const std::string& first = term[0].text;
   if (term.size() == 1) {
     const Value number = expand(term[0]);
-    const bool digits = number.kind == Value::Kind::text && !number.text.empty() &&
-                        number.text.find_first_not_of("0123456789") == std::string::npos;
-    if (!digits) return Tri::unknown;
+    if (!is_number(number)) return Tri::unknown;
     return number.text.find_first_not_of('0') == std::string::npos ? Tri::no : Tri::yes;
   }
   if (term.size() == 2 && first.size() == 2 && first.front() == '-') {

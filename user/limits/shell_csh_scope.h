@@ -28,6 +28,8 @@ class CshScope {
   // Whether it names a variable that is not there. One of which no file has said anything may be,
   // unless `script`, where the command stands, asks for it or has an `eval`.
   Tri lacks_variable(const CshCommand& command, std::string_view script) const;
+  // Digits, and some.
+  static bool is_number(const Value& value);
   // The operand of `ls OPERAND`.
   static std::optional<CshWord> listed(const CshWord& word);
 

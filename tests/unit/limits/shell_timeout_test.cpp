@@ -33,6 +33,15 @@ class ShellTimeout : public ::testing::Test {
     tree_.file("/etc/profile", std::string(tree.substr(begin, end - begin)));
   }
   void debian() { profile_of(test::kDebian); }
+  // Which of two files is read last.
+  void expect_order_in_doubt() const {
+    const ShellTimeouts timeouts = read();
+    ASSERT_THAT(timeouts.in_force, SizeIs(2));
+    for (const auto& source : timeouts.in_force) {
+      EXPECT_TRUE(source.conditional);
+      EXPECT_THAT(source.reason, HasSubstr("is read last is up to the login's locale"));
+    }
+  }
   void file(const std::string& path, const std::string& text) { tree_.file(path, text); }
 
   ShellTimeouts read(const std::string& shell = "/bin/bash") const {
@@ -165,12 +174,7 @@ TEST_F(ShellTimeout, OrderThatIsTheLocalesIsDoubtful) {
   debian();
   file("/etc/profile.d/tmout.sh", "TMOUT=900\n");
   file("/etc/profile.d/tmout_local.sh", "TMOUT=300\n");
-  const ShellTimeouts timeouts = read();
-  ASSERT_THAT(timeouts.in_force, SizeIs(2));
-  for (const auto& source : timeouts.in_force) {
-    EXPECT_TRUE(source.conditional);
-    EXPECT_THAT(source.reason, HasSubstr("is read last is up to the login's locale"));
-  }
+  expect_order_in_doubt();
   EXPECT_EQ(decided("/bin/mksh"), 300) << "it knows no locale";
   file("/etc/profile.d/tmout_local.sh", "A=1\n");
   file("/etc/profile.d/tmout2.sh", "TMOUT=300\n");
@@ -195,12 +199,7 @@ TEST_F(ShellTimeout, OrderOfAPatternsFilesIsDoubtfulBesideOtherWords) {
   file("/etc/profile.d/sh.local", "");
   EXPECT_EQ(decided(), 600);
   file("/etc/profile.d/tmout_local.sh", "TMOUT=300\n");
-  const ShellTimeouts timeouts = read();
-  ASSERT_THAT(timeouts.in_force, SizeIs(2));
-  for (const auto& source : timeouts.in_force) {
-    EXPECT_TRUE(source.conditional);
-    EXPECT_THAT(source.reason, HasSubstr("is read last is up to the login's locale"));
-  }
+  expect_order_in_doubt();
   profile("for i in /etc/profile.d/*.sh /etc/profile.d/*.sh; do . $i; done\n");
   EXPECT_EQ(decided(), -2) << "also where each is read twice";
 }
