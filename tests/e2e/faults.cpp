@@ -26,6 +26,7 @@ constexpr const char* kPins =
     "there were no pins; where there are, their names collide, which is told";
 constexpr const char* kUsers =
     "a file of the user's, which can only tighten; read again at the next login";
+constexpr const char* kWhose = "whose a slow process is: it then waits for itself alone";
 constexpr const char* kNext = "a client or a bus that is tried again by itself";
 constexpr Silent kSilent[] = {
     {"bpf BTF_LOAD", kProbe},
@@ -52,6 +53,10 @@ constexpr Silent kSilent[] = {
     {"newfstatat ACCOUNTS", kAgain},
     {"mmap ACCOUNTS", kAgain},
     {"readlinkat ACCOUNTS", kAgain},
+    {"openat /proc/N/status", kWhose},
+    {"read /proc/N/status", kWhose},
+    {"openat /proc/N/loginuid", kWhose},
+    {"read /proc/N/loginuid", kWhose},
     {"openat /proc/N/comm", kShown},
     {"openat /proc/N/stat", kAsked, When::later},
     {"read /proc/N/stat", kAsked, When::later},

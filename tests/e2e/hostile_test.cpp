@@ -264,6 +264,50 @@ TEST_P(Hostile, NoFileOfAUserHoldsItUp) {
   if (!silent.why_not().empty()) GTEST_SKIP() << "all but the slow home: " << silent.why_not();
 }
 
+// A host program of a user's own, here one that the administrator has named, that hangs in the
+// middle of execve(2): the kernel closes a file for it on a file system that does not answer.
+// Whoever asks for its sockets, in newer kernels for anything of it, would hang with it.
+TEST_P(Hostile, NoProcessThatHangsInExecHoldsItUp) {
+  fs::create_directories("/run/silent");
+  SilentFs silent("/run/silent");
+  if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
+  const std::string python = fs::canonical("/usr/bin/python3");
+  const Account bob = add_account("iwbob");
+  const Account idle = add_account("iwidle");
+  server.authorize(bob);
+  server.authorize(idle);
+  own(bob.home + "/hang.py",
+      "import fcntl, os, pty, socket, sys, termios, time\n"
+      "ours, theirs = pty.openpty()\n"
+      "if os.fork() == 0:\n"
+      "    os.setsid()\n"
+      "    fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)\n"
+      "    os.execv('/bin/sleep', ['sleep', '1000'])\n"
+      "held = socket.create_connection(('127.0.0.1', int(sys.argv[1])))\n"
+      "for fd in ours, held.fileno(): os.set_inheritable(fd, True)\n"
+      "silent = os.open('/run/silent/opened', os.O_RDONLY | os.O_CLOEXEC)\n"
+      "print('it', 'hangs', flush=True)\n"
+      "os.execv('" +
+          python + "', ['python3', '-c', 'print(\"it does\" + \" not\")'])\n");
+  SshLogin hung(server, bob);
+  hung.command(python + " ~/hang.py " + std::to_string(server.port()));
+  ASSERT_TRUE(hung.terminal().wait_for("it hangs", 20s)) << hung.terminal().output();
+  std::this_thread::sleep_for(1s);
+  ASSERT_EQ(hung.terminal().output().find("it does not"), std::string::npos);
+  MonitorProcess monitor(watching(
+      "mode = \"enforce\"\nwarn = \"0s\"\n[sessions]\nhosts = [\"" + python +
+      "\"]\n[[rule]]\nname = \"plain\"\nmatch = { users = [\"iwidle\"] }\nlimit = \"6s\"\n"));
+  SshLogin plain(server, idle);
+  EXPECT_TRUE(plain.terminal().wait_end(30s)) << monitor.log();
+  const auto ended = monitor.wait_event("terminated", 5s);
+  // So that whoever hangs with it does not stay.
+  silent.go_after(0ms);
+  ASSERT_FALSE(ended.is_null()) << monitor.log();
+  EXPECT_EQ(ended["user"], idle.name);
+  EXPECT_LE(ended["lateness_seconds"].get<double>(), seconds(lateness_allowed()) + 1);
+  EXPECT_NE(monitor.log().find("does not answer"), std::string::npos) << monitor.log();
+}
+
 std::size_t count_in(const std::string& folder) {
   return static_cast<std::size_t>(
       std::distance(fs::directory_iterator(folder), fs::directory_iterator()));

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A process of a user's in whose memory nobody can look, nor can the process itself take more of
-// it: one thread of it holds the lock of the memory and waits for a page of a file on a file system
-// that does not answer, another one waits for the lock. This is what ps(1) is known to hang on.
+// A process of a user's that hangs on a file system that does not answer, and whoever asks for it
+// in a certain way with it.
+//
+// `memory`: nobody can look in its memory, nor can the process itself take more of it: one thread
+// of it holds the lock of the memory and waits for a page of a file there, another one waits for
+// the lock. This is what ps(1) is known to hang on. `exec`: it executes a program, and the kernel,
+// which closes a descriptor of such a file for it, waits for the file system to take note of that;
+// as long as that takes the process holds its exec_update_lock.
 #pragma once
 
 #include <sys/types.h>
@@ -16,8 +21,10 @@ namespace idlewarden::test {
 
 class HungProcess {
  public:
-  // Takes this process to mounts of its own, so it must have one thread only.
-  explicit HungProcess(uid_t user);
+  enum class In { memory, exec };
+  // Takes this process to mounts of its own, so it must have one thread only. In exec it keeps the
+  // descriptors that are not closed by that.
+  explicit HungProcess(uid_t user, In in = In::memory);
   ~HungProcess();
   HungProcess(const HungProcess&) = delete;
   HungProcess& operator=(const HungProcess&) = delete;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file system that has stopped answering, as a server of NFS does: whoever opens a file on it
-// hangs, for SIGKILL too, until it goes; of the file kOpened only who reads it, or touches a page
-// of it. FUSE, without a library (linux/fuse.h). Inside a private host, or mounts of one's own,
-// only.
+// hangs, for SIGKILL too, until it goes; of the file kOpened only who reads it, touches a page of
+// it, or closes it. FUSE, without a library (linux/fuse.h). Inside a private host, or mounts of
+// one's own, only.
 #pragma once
 
 #include <chrono>

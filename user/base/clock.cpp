@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <time.h>
 
+#include "base/patience.h"
+
 namespace idlewarden {
 namespace {
 
@@ -21,7 +23,7 @@ BootTime SystemClock::now() const {
 }
 
 Nanoseconds SystemClock::cpu() const {
-  return read(CLOCK_THREAD_CPUTIME_ID);
+  return read(CLOCK_THREAD_CPUTIME_ID) + cost_of_answers();
 }
 
 WallTime SystemClock::wall() const {

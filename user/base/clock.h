@@ -40,8 +40,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual BootTime now() const = 0;
   virtual WallTime wall() const = 0;
-  // What the calling thread has cost until now. A clock that is only told the time knows no
-  // waiting.
+  // What the calling thread has cost until now, and the answers that it has had of other threads. A
+  // clock that is only told the time knows no waiting.
   virtual Nanoseconds cpu() const { return now().time_since_epoch(); }
 };
 
@@ -49,7 +49,7 @@ class SystemClock final : public Clock {
  public:
   BootTime now() const override;
   WallTime wall() const override;
-  Nanoseconds cpu() const override;  // CLOCK_THREAD_CPUTIME_ID
+  Nanoseconds cpu() const override;  // CLOCK_THREAD_CPUTIME_ID, and base/patience.h
 };
 
 // RFC 3339 with milliseconds, UTC: "2026-11-22T12:06:45.123Z".

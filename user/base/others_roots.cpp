@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <charconv>
 #include <climits>
+#include <filesystem>
+#include <system_error>
 
 #include "base/unique_fd.h"
 
@@ -38,6 +41,21 @@ std::string OthersRoots::which(const std::string& root) {
   const ssize_t n = list ? ::read(list.get(), &first, 1) : -1;
   if (n < 0) note_shortage(errno);
   return mounts.empty() || place.empty() || n != 1 ? root : mounts + " " + place;
+}
+
+std::optional<std::string> OthersRoots::told_by(const std::string& root) {
+  // "FOLDER/PID/root"
+  const std::filesystem::path process = std::filesystem::path(root).parent_path();
+  const std::string folder = process.parent_path().string();
+  const std::string name = process.filename().string();
+  pid_t pid = 0;
+  if (std::from_chars(name.data(), name.data() + name.size(), pid).ec != std::errc()) {
+    return which(root);
+  }
+  if (procfs_.directory() != folder) procfs_ = Procfs(folder);
+  auto told = procfs_.ask<std::string>(
+      pid, [root](const Procfs&) -> Result<std::string> { return which(root); });
+  return told ? std::optional(*std::move(told)) : std::nullopt;
 }
 
 }  // namespace idlewarden

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "base/patience.h"
+#include "base/procfs.h"
 #include "base/shortage.h"
 
 namespace idlewarden {
@@ -22,33 +23,40 @@ class OthersRoots {
   using Milliseconds = std::chrono::milliseconds;
   // The host's own root as its first process has it, for who has mounts of its own.
   static constexpr const char* kHosts = "/proc/1/root";
+  // `procfs`: whose patience with processes is gone by, if its folder is that of the roots.
   explicit OthersRoots(Milliseconds time = Milliseconds(250),
-                       Milliseconds rest = std::chrono::seconds(10))
-      : patience_(8, time, rest) {}
+                       Milliseconds rest = std::chrono::seconds(10), Procfs procfs = Procfs())
+      : patience_(8, time, rest), procfs_(std::move(procfs)) {}
 
   // What `look` finds below `root` ("/" or "/proc/PID/root"); it is given the path to go by. It may
   // outlive the caller, as in Patience::ask(). nullopt, and a shortage (ETIMEDOUT): that root does
   // not answer, and is not asked again for a while; or too many do not.
   template <class T>
   std::optional<T> ask(const std::string& root, std::invocable<std::string> auto look) {
-    const std::string asked = which(root);
-    if (const auto ours = path_of_own(asked)) return look(*ours);
+    const auto asked = told_by(root);
+    if (!asked) return std::nullopt;
+    if (const auto ours = path_of_own(*asked)) return look(*ours);
     std::optional<T> found =
-        patience_.ask<T>(asked, [root, look = std::move(look)] { return look(root); });
+        patience_.ask<T>(*asked, [root, look = std::move(look)] { return look(root); });
     if (!found) note_shortage(ETIMEDOUT);
     return found;
   }
-  // The path to go by instead, if it is the host's or this process's root by whatever process.
-  static std::optional<std::string> own(const std::string& root) {
-    return path_of_own(which(root));
+  // The path to go by instead, if it is the host's or this process's root by whatever process. A
+  // shortage: no answer.
+  std::optional<std::string> own(const std::string& root) {
+    const auto asked = told_by(root);
+    return asked ? path_of_own(*asked) : std::nullopt;
   }
 
  private:
   // The same for all processes that have the same root; "/" as it is.
   static std::string which(const std::string& root);
+  // As which(), but asks the process as Procfs::ask() does. nullopt, and a shortage: no answer.
+  std::optional<std::string> told_by(const std::string& root);
   static std::optional<std::string> path_of_own(const std::string& asked);
 
   PatienceWithEach<std::string> patience_;
+  Procfs procfs_;  // of the folder that was asked about last
 };
 
 }  // namespace idlewarden

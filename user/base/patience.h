@@ -1,19 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Calls that wait for somebody else: a directory server behind NSS, a file on a network. Whoever
-// has a loop to keep going gives each to a thread of its own and does not wait for ever. A thread
-// whose call hangs stays behind, so there are never more than a few at a time: while they hang,
-// nothing more is asked.
+// has a loop to keep going gives each to another thread and does not wait for ever. A thread whose
+// call hangs stays behind, so there are never more than a few at a time: while they hang, nothing
+// more is asked. One that has answered waits for the next call: to begin a thread takes longer than
+// most answers.
 #pragma once
 
+#include <sys/types.h>
+
+#include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <concepts>
 #include <functional>
 #include <future>
 #include <map>
 #include <memory>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <utility>
 
 #include "base/shortage.h"
@@ -27,32 +30,42 @@ class Patience {
   // never /proc/self/fd): sockets, locks and pins of the daemon's are free for the next one.
   // `shared`: for libraries that keep descriptors.
   enum class Descriptors { own, shared };
-  explicit Patience(int most_at_a_time, Descriptors descriptors = Descriptors::own)
-      : most_(most_at_a_time), descriptors_(descriptors) {}
+  explicit Patience(int most_at_a_time, Descriptors descriptors = Descriptors::own);
+  ~Patience();
+  Patience(Patience&&) noexcept = default;
+  Patience& operator=(Patience&&) = delete;
+
+  // How the thread of a call fares.
+  class Progress {
+   public:
+    // Whether it could run and has hardly been let. False where that cannot be told.
+    bool is_starved() const;
+
+   private:
+    friend class Patience;
+    void begin() noexcept;
+    std::atomic<pid_t> thread_ = 0;  // 0: it has not begun
+    std::atomic<std::chrono::steady_clock::duration> began_{};
+    std::atomic<std::chrono::nanoseconds> had_run_{};  // when it began
+  };
 
   // `call` may outlive the caller, and main(): it owns what it uses, uses nothing that is destroyed
-  // at exit, and throws nothing. Not valid() if too many hang already, or no thread is to be had.
+  // at exit, and throws nothing. It blocks all signals. Not valid() if too many hang already, or no
+  // thread is to be had.
   template <class T>
-  std::future<T> ask(std::function<T()> call) {
-    if (running_->fetch_add(1) >= most_) {
-      running_->fetch_sub(1);
-      return {};
-    }
-    std::promise<T> promise;
-    std::future<T> answer = promise.get_future();
-    try {
-      std::thread([running = running_, descriptors = descriptors_, call = std::move(call),
-                   promise = std::move(promise)]() mutable {
-        if (descriptors == Descriptors::own) leave_descriptors();
-        T answered = call();
-        running->fetch_sub(1);
-        promise.set_value(std::move(answered));
-      }).detach();
-    } catch (const std::system_error&) {
-      running_->fetch_sub(1);
-      return {};
-    }
-    return answer;
+  // `progress`: for who goes on to wait for the answer.
+  std::future<T> ask(std::function<T()> call, std::shared_ptr<Progress> progress = nullptr) {
+    const bool is_waited_for = progress != nullptr;
+    const auto promise = std::make_shared<std::promise<T>>();
+    std::future<T> answer = promise->get_future();
+    const bool given = give(
+        [call = std::move(call), promise, progress = std::move(progress)] {
+          if (progress) progress->begin();
+          const auto answered = std::make_shared<T>(call());
+          return [answered, promise] { promise->set_value(std::move(*answered)); };
+        },
+        is_waited_for);
+    return given ? std::move(answer) : std::future<T>();
   }
 
   // The answer, if there is one in time.
@@ -64,16 +77,44 @@ class Patience {
   }
 
  private:
-  static void leave_descriptors() noexcept;
+  struct Room;
+  // Makes the call; what it returns hands the answer over.
+  using Call = std::function<std::function<void()>()>;
+  bool give(Call call, bool is_waited_for);
 
-  int most_;
-  Descriptors descriptors_;
-  std::shared_ptr<std::atomic<int>> running_ = std::make_shared<std::atomic<int>>(0);
+  std::shared_ptr<Room> room_;
 };
 
+// What a call on this thread takes.
+class TimeOfCall {
+ public:
+  struct Taken {
+    // By its own doing: all its time if it slept in it, else what it ran. That a thread does not
+    // get to run is the machine's doing.
+    std::chrono::nanoseconds time{};
+    std::chrono::nanoseconds ran{};  // of a CPU
+  };
+  TimeOfCall() noexcept;
+  Taken so_far() const noexcept;
+
+ private:
+  struct Reading {
+    std::chrono::steady_clock::time_point at;
+    std::chrono::nanoseconds ran;
+    long sleeps;
+  };
+  static Reading read() noexcept;
+  Reading begin_;
+};
+
+// What the answers that the calling thread had of PatienceWithEach have taken of a CPU, elsewhere.
+std::chrono::nanoseconds cost_of_answers() noexcept;
+void add_cost_of_answer(std::chrono::nanoseconds cost) noexcept;
+
 // Patience with many who may hang one by one. Who did not answer in time is not asked again before
-// the answer has come, nor for `rest`, so that nobody who is slow on purpose takes much of the time
-// or more than one of the threads. Not thread-safe.
+// the answer has come, nor for `rest`; who has taken more than `time` in all within a `rest` is not
+// asked for one either. So nobody who is slow on purpose takes much of the time or more than one of
+// the threads. Not thread-safe.
 template <class Who>
 class PatienceWithEach {
  public:
@@ -83,49 +124,118 @@ class PatienceWithEach {
       : patience_(most_at_a_time), time_(time), rest_(rest) {}
 
   // As Patience::ask(). What the call notes as a shortage (base/shortage.h) is noted for the
-  // caller. `time`: if it is less than usual.
+  // caller. `time`: if it is less than usual. A thread that does not get to run has more, of kMore.
   template <class T>
   std::optional<T> ask(const Who& who, std::function<T()> call,
                        std::optional<Milliseconds> time = {}) {
-    const auto now = std::chrono::steady_clock::now();
-    std::erase_if(late_, [&](const auto& item) {
-      return item.second.rests_until <= now && item.second.has_answered();
-    });
-    if (late_.contains(who)) return std::nullopt;
-    const auto answer =
-        std::make_shared<std::future<Told<T>>>(patience_.ask<Told<T>>([call = std::move(call)] {
+    return ask<T>([&] { return who; }, std::move(call), time);
+  }
+  // `who` is not called unless it matters: somebody is late, or this takes long.
+  template <class T>
+  std::optional<T> ask(std::invocable auto who, std::function<T()> call,
+                       std::optional<Milliseconds> time = {}) {
+    const Time begin = std::chrono::steady_clock::now();
+    if (somebody_is_late() && late_.contains(who())) return std::nullopt;
+    const auto progress = std::make_shared<Patience::Progress>();
+    const auto answer = std::make_shared<std::future<Told<T>>>(patience_.ask<Told<T>>(
+        [call = std::move(call)] {
           ShortageWatch shortage;
-          Told<T> told{call(), 0};
+          const TimeOfCall took;
+          Told<T> told{call(), 0, {}};
           told.shortage = shortage.take();
+          told.took = took.so_far();
           return told;
-        }));
+        },
+        progress));
     if (!answer->valid()) return std::nullopt;
     const auto is_there = [answer](Milliseconds time) {
       return answer->wait_for(time) == std::future_status::ready;
     };
-    if (!is_there(time.value_or(time_))) {
-      late_.emplace(who, Late{[is_there] { return is_there(Milliseconds(0)); }, now + rest_});
+    const Milliseconds round = time.value_or(time_);
+    bool there = is_there(round);
+    bool starved = false;
+    while (!there && (starved = progress->is_starved()) && has_more(round)) there = is_there(round);
+    if (!there) {
+      const Who late = who();
+      taken_.erase(late);
+      late_.emplace(late, Late{[is_there] { return is_there(Milliseconds(0)); },
+                               starved ? begin : begin + rest_});
       return std::nullopt;
     }
     Told<T> told = answer->get();
+    add_cost_of_answer(told.took.ran);
+    if (told.took.time > kUsual && rest_ > rest_.zero()) charge(who(), told.took.time);
     note_shortage(told.shortage);
     return std::move(told.answer);
   }
 
+  // Or rests, having been late.
+  bool somebody_is_late() {
+    const Time now = std::chrono::steady_clock::now();
+    std::erase_if(late_, [&](const auto& item) {
+      return item.second.rests_until <= now && item.second.has_answered();
+    });
+    return !late_.empty();
+  }
+
  private:
+  using Time = std::chrono::steady_clock::time_point;
+  using Duration = std::chrono::steady_clock::duration;
   template <class T>
   struct Told {
     T answer;
     int shortage;
+    TimeOfCall::Taken took;
   };
   struct Late {
     std::function<bool()> has_answered;
-    std::chrono::steady_clock::time_point rests_until;
+    Time rests_until;
   };
+  // What is left of all that was taken: in each `rest_` a `time_` of it is forgotten.
+  struct Taken {
+    Duration time;
+    Time as_of;
+  };
+  // What anybody's answer takes, who has many processes, is not charged.
+  static constexpr Milliseconds kUsual{1};
+  // For threads that do not get to run, in all of kMorePer.
+  static constexpr Milliseconds kMore{1000};
+  static constexpr Milliseconds kMorePer{10'000};
+
+  bool has_more(Milliseconds round) {
+    const Time now = std::chrono::steady_clock::now();
+    if (now >= more_until_) {
+      more_until_ = now + kMorePer;
+      more_ = kMore;
+    }
+    if (more_ < round) return false;
+    more_ -= round;
+    return true;
+  }
+
+  void charge(const Who& who, Duration took) {
+    const Duration more = took - kUsual;
+    const Time end = std::chrono::steady_clock::now();
+    const auto left = [&](const Taken& taken) {
+      const auto forgotten = std::min((end - taken.as_of), Duration(rest_)) / rest_.count();
+      return taken.time - forgotten * time_.count();
+    };
+    std::erase_if(taken_, [&](const auto& item) { return left(item.second) <= Duration(0); });
+    const auto found = taken_.find(who);
+    const Duration all = more + (found == taken_.end() ? Duration(0) : left(found->second));
+    taken_.insert_or_assign(who, Taken{all, end});
+    if (all <= time_) return;
+    taken_.erase(who);
+    late_.emplace(who, Late{[] { return true; }, end + rest_});
+  }
+
   Patience patience_;
   Milliseconds time_;
   Milliseconds rest_;
   std::map<Who, Late> late_;
+  std::map<Who, Taken> taken_;
+  Milliseconds more_{0};
+  Time more_until_{};
 };
 
 }  // namespace idlewarden

@@ -12,10 +12,8 @@
 #include <filesystem>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <system_error>
 
-#include "base/patience.h"
 #include "base/shortage.h"
 #include "base/text.h"
 #include "base/unique_fd.h"
@@ -53,6 +51,13 @@ Result<std::string> slurp(const std::string& path) {
   return content;
 }
 
+Result<std::string> target_of(const std::string& file) {
+  char target[PATH_MAX];
+  const ssize_t n = ::readlink(file.c_str(), target, sizeof target);
+  if (n < 0) return unreadable(file, errno);
+  return std::string(target, static_cast<std::size_t>(n));
+}
+
 Result<std::vector<std::string>> arguments_in(const std::string& file) {
   auto text = slurp(file);
   if (!text) return std::unexpected(text.error());
@@ -70,6 +75,26 @@ std::uint64_t ns_per_tick() {
 template <class Number>
 bool to_number(std::string_view s, Number& out) {
   return std::from_chars(s.data(), s.data() + s.size(), out).ec == std::errc();
+}
+
+// Of /proc/PID/status.
+std::optional<std::string_view> field_of(std::string_view text, std::string_view name) {
+  const std::string key = fmt::format("\n{}:\t", name);
+  const auto at = text.find(key);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view line = text.substr(at + key.size());
+  return line.substr(0, line.find('\n'));
+}
+
+template <class Number>
+Result<Number> number_in(const std::string& file, std::string_view field) {
+  const auto text = slurp(file);
+  if (!text) return std::unexpected(text.error());
+  Number number = 0;
+  if (!to_number(field_of(*text, field).value_or(""), number)) {
+    return fail_at({file}, fmt::format("has no {} line", field));
+  }
+  return number;
 }
 
 // The entries of a folder whose names are numbers, ascending.
@@ -100,7 +125,8 @@ Result<std::string> Procfs::read(const std::string& entry) const {
 
 Result<ProcStat> Procfs::stat(pid_t pid) const {
   const std::string file = path(pid, "stat");
-  auto text = slurp(file);
+  const auto text = ask<std::string>(patience_->stat_and_links, pid,
+                                     [file](const Procfs&) { return slurp(file); });
   if (!text) return std::unexpected(text.error());
   // "PID (COMM) STATE ...": COMM may hold blanks and parentheses, so its end is the last one.
   const auto open = text->find('(');
@@ -143,11 +169,8 @@ Result<std::string> Procfs::comm(pid_t pid) const {
 }
 
 Result<std::string> Procfs::link(pid_t pid, const std::string& entry) const {
-  char target[PATH_MAX];
-  const std::string file = path(pid, entry);
-  const ssize_t n = ::readlink(file.c_str(), target, sizeof target);
-  if (n < 0) return unreadable(file, errno);
-  return std::string(target, static_cast<std::size_t>(n));
+  return ask<std::string>(patience_->stat_and_links, pid,
+                          [file = path(pid, entry)](const Procfs&) { return target_of(file); });
 }
 
 Result<std::string> Procfs::executable(pid_t pid) const {
@@ -172,53 +195,83 @@ bool is_gone(const Error& error) noexcept {
   return error.code == ENOENT || error.code == ESRCH;
 }
 
-struct Procfs::Users {
-  std::mutex mutex;
-  PatienceWithEach<uid_t> patience{8};
-};
-
 Procfs::Procfs(std::string directory)
-    : directory_(std::move(directory)), users_(std::make_shared<Users>()) {}
+    : directory_(std::move(directory)), patience_(std::make_shared<WithPatience>()) {}
 
-Result<std::vector<std::string>> Procfs::command_line(pid_t pid) const {
-  const auto uid = real_uid(pid);
-  if (!uid) return std::unexpected(uid.error());
-  if (*uid == 0) return trusted_command_line(pid);
-  const std::lock_guard lock(users_->mutex);
-  auto answer = users_->patience.ask<Result<std::vector<std::string>>>(
-      *uid, [file = path(pid, "cmdline")] { return arguments_in(file); });
-  if (!answer) {
-    return fail_errno(fmt::format("the memory of process {} does not answer", pid), ETIMEDOUT);
-  }
-  return *std::move(answer);
+void Procfs::set_apart(std::function<bool(const Procfs&, pid_t)> apart) const {
+  const std::lock_guard lock(patience_->mutex);
+  patience_->apart = std::move(apart);
 }
 
-Result<std::vector<std::string>> Procfs::trusted_command_line(pid_t pid) const {
-  return arguments_in(path(pid, "cmdline"));
+Procfs::Whose Procfs::whose(pid_t pid) const {
+  // Whoever asks wants to know something else: that is as certain as it was.
+  ShortageWatch unheard;
+  const Whose found = whose_it_seems(pid);
+  unheard.take();
+  return found;
+}
+
+Procfs::Whose Procfs::whose_it_seems(pid_t pid) const {
+  const auto uid = real_uid(pid);
+  if (!uid) return {static_cast<uid_t>(-1), pid};  // gone
+  const std::lock_guard lock(patience_->mutex);
+  if (*uid == 0 || (patience_->apart && patience_->apart(*this, pid))) return {0, pid};
+  const auto login = loginuid(pid).value_or(std::nullopt);
+  return {login.value_or(0) != 0 ? *login : *uid, 0};
+}
+
+std::unexpected<Error> Procfs::unanswered(pid_t pid) {
+  note_shortage(ETIMEDOUT);
+  return fail_errno(fmt::format("process {} does not answer", pid), ETIMEDOUT);
+}
+
+Result<std::vector<std::string>> Procfs::command_line(pid_t pid) const {
+  return ask<std::vector<std::string>>(
+      pid, [file = path(pid, "cmdline")](const Procfs&) { return arguments_in(file); });
 }
 
 Result<uid_t> Procfs::real_uid(pid_t pid) const {
+  return number_in<uid_t>(path(pid, "status"), "Uid");
+}
+
+Result<pid_t> Procfs::parent(pid_t pid) const {
+  return number_in<pid_t>(path(pid, "status"), "PPid");
+}
+
+Result<ProcStat> Procfs::status(pid_t pid) const {
   const std::string file = path(pid, "status");
-  auto text = slurp(file);
+  const auto text = slurp(file);
   if (!text) return std::unexpected(text.error());
-  const auto at = text->find("\nUid:\t");
-  uid_t uid = 0;
-  if (at == std::string::npos || !to_number(std::string_view(*text).substr(at + 6), uid)) {
-    return fail_at({file}, "has no Uid line");
+  // As this process sees it first, then as its own namespaces do.
+  const auto sessions = field_of(*text, "NSsid");
+  const auto state = field_of(*text, "State");
+  ProcStat s;
+  s.pid = pid;
+  if (!sessions || !state || state->empty() || !to_number(*sessions, s.session) ||
+      !to_number(field_of(*text, "PPid").value_or(""), s.parent) ||
+      !to_number(field_of(*text, "Threads").value_or(""), s.threads)) {
+    return stat(pid);
   }
-  return uid;
+  s.state = state->front();
+  return s;
+}
+
+Result<bool> Procfs::is_init(pid_t pid) const {
+  const std::string file = path(pid, "status");
+  const auto text = slurp(file);
+  if (!text) return std::unexpected(text.error());
+  // Its number in each namespace, its own last. Without CONFIG_PID_NS there is one, and no line.
+  const auto numbers = field_of(*text, "NSpid");
+  return numbers ? split(*numbers, '\t').back() == "1" : pid == 1;
 }
 
 Result<bool> Procfs::ignores(pid_t pid, int signal) const {
   const std::string file = path(pid, "status");
   auto text = slurp(file);
   if (!text) return std::unexpected(text.error());
-  constexpr std::string_view kField = "\nSigIgn:\t";
-  const auto at = text->find(kField);
+  const std::string_view field = field_of(*text, "SigIgn").value_or("");
   std::uint64_t mask = 0;
-  if (at == std::string::npos ||
-      std::from_chars(text->data() + at + kField.size(), text->data() + text->size(), mask, 16)
-              .ec != std::errc()) {
+  if (std::from_chars(field.data(), field.data() + field.size(), mask, 16).ec != std::errc()) {
     return fail_at({file}, "has no SigIgn line");
   }
   return (mask >> (signal - 1) & 1) != 0;
@@ -262,7 +315,7 @@ Result<std::vector<pid_t>> Procfs::children(pid_t pid) const {
 
 Result<ProcIo> Procfs::io(pid_t pid) const {
   const std::string file = path(pid, fmt::format("task/{}/io", pid));
-  const auto text = slurp(file);
+  const auto text = ask<std::string>(pid, [file](const Procfs&) { return slurp(file); });
   if (!text) return std::unexpected(text.error());
   constexpr std::string_view kRead = "rchar: ";
   constexpr std::string_view kWritten = "\nwchar: ";

@@ -4,14 +4,19 @@
 #pragma once
 
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/patience.h"
 #include "base/result.h"
 
 namespace idlewarden {
@@ -63,15 +68,34 @@ class Procfs {
   Result<std::string> comm(pid_t pid) const;
   // The path of the executable, without the " (deleted)" that an upgrade leaves behind.
   Result<std::string> executable(pid_t pid) const;
-  // argv; one element with blanks in it where the process rewrote its title (setproctitle). It lies
-  // in the memory of the process, and who looks there waits for ever while the process hangs on a
-  // page of its own (of a file on a server that has gone, or of a file system that its user
-  // serves). So the second is for what only root has a say in. The first leaves it to a thread,
-  // unless the real uid is root's, and waits 250 ms. ETIMEDOUT: no answer; for the next processes
-  // of the same user at once, until it has come and for 10 s at least.
+  // argv; one element with blanks in it where the process rewrote its title (setproctitle).
   Result<std::vector<std::string>> command_line(pid_t pid) const;
-  Result<std::vector<std::string>> trusted_command_line(pid_t pid) const;
+  // What `look` finds of a process, by what its user can let hang: its memory (the command line),
+  // and all that waits while the process executes a program, for which the kernel closes
+  // descriptors and may wait for their file system (exec_update_lock: pidfd_getfd(2), io, auxv, in
+  // newer kernels stat and each link too). It is left to another thread and waited for 250 ms.
+  // ETIMEDOUT, and a shortage: no answer; at once for the next processes of the same user until it
+  // has come, and for 10 s at least. The functions here that need it ask so by themselves; who has
+  // much to ask does it once: what `look` is given asks at once. It may outlive the caller, and has
+  // no descriptors of it.
+  template <class T>
+  Result<T> ask(pid_t pid, std::function<Result<T>(const Procfs&)> look) const {
+    return ask(patience_->all, pid, std::move(look));
+  }
+  // Who is no process of a user's in this: root's, and who is `apart`, in which the user whose uid
+  // it has no say. They hang for themselves alone. Who has root's real uid is root's; any other
+  // process is theirs who logged in on the way to it, whatever uid namespaces of theirs give it,
+  // else its real uid's.
+  bool is_a_users(pid_t pid) const { return whose(pid).second == 0; }
+  // For all copies; may call everything here that hangs with nobody, and ask about root's.
+  void set_apart(std::function<bool(const Procfs&, pid_t)> apart) const;
+  // These four hang with nobody. Of stat() what decides whether it has ended, parent and session;
+  // the session only where the kernel shows it (CONFIG_PID_NS), else it asks stat().
+  Result<ProcStat> status(pid_t pid) const;
   Result<uid_t> real_uid(pid_t pid) const;
+  Result<pid_t> parent(pid_t pid) const;
+  // Whether it is the init of a PID namespace: who has lost its parent becomes a child of it.
+  Result<bool> is_init(pid_t pid) const;
   // Whether the process ignores the signal (SigIgn).
   Result<bool> ignores(pid_t pid, int signal) const;
   // audit's; none if nobody logged in on the way to this process, or without audit in the kernel.
@@ -90,10 +114,40 @@ class Procfs {
   Result<std::optional<std::uint32_t>> pts_of_master(pid_t pid, int fd) const;
 
  private:
-  struct Users;
+  using Whose = std::pair<uid_t, pid_t>;  // a user's; or 0 and the process alone
+  struct WithPatience {
+    std::recursive_mutex mutex;
+    std::function<bool(const Procfs&, pid_t)> apart;
+    // Where stat and links do not hang, whatever else does keeps nobody from them.
+    PatienceWithEach<Whose> stat_and_links{8};
+    PatienceWithEach<Whose> all{8};
+    PatienceWithEach<Whose> of_nobody{8};  // no user can use up its threads
+  };
+  template <class T>
+  Result<T> ask(PatienceWithEach<Whose>& patience, pid_t pid,
+                std::function<Result<T>(const Procfs&)> look) const {
+    if (at_once_) return look(*this);
+    Procfs at_once = *this;
+    at_once.at_once_ = true;
+    if (pid == ::getpid()) return look(at_once);
+    const std::lock_guard lock(patience_->mutex);
+    // To find out whose it is takes as long as most answers; as long as all of them come, it is all
+    // the same.
+    std::optional<Whose> known;
+    if (patience.somebody_is_late()) known = whose(pid);
+    auto& asked = known && known->second != 0 ? patience_->of_nobody : patience;
+    auto answer = asked.template ask<Result<T>>(
+        [&] { return known ? *known : whose(pid); },
+        [look = std::move(look), at_once = std::move(at_once)] { return look(at_once); });
+    return answer ? *std::move(answer) : unanswered(pid);
+  }
+  Whose whose(pid_t pid) const;
+  Whose whose_it_seems(pid_t pid) const;
+  static std::unexpected<Error> unanswered(pid_t pid);
 
   std::string directory_;
-  std::shared_ptr<Users> users_;  // all copies wait for the same
+  bool at_once_ = false;
+  std::shared_ptr<WithPatience> patience_;  // all copies wait for the same
 };
 
 // Start time in clock ticks as /proc shows a task's start_boottime.

@@ -453,10 +453,10 @@ std::optional<Observation> Monitor::look_again(const SessionId& id) {
     o.job_running = in(jobs, command_name(parts_.procfs, id.leader));
     if (shortage.noted() != 0) return std::nullopt;
   } else if (leader != second_look_->end()) {
-    const auto stat = parts_.procfs.stat(leader->foreground_pgrp);
+    const auto name = parts_.procfs.comm(leader->foreground_pgrp);
     // Unless it is gone, it may be a job.
-    if (!stat && stat.error().code != ENOENT) return std::nullopt;
-    o.job_running = stat && in(jobs, stat->comm);
+    if (!name && name.error().code != ENOENT) return std::nullopt;
+    o.job_running = name && in(jobs, *name);
   }
   return o;
 }

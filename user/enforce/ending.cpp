@@ -22,6 +22,9 @@ constexpr std::array<Rung, 2> kRungs{{{SIGTERM, "SIGTERM"}, {SIGKILL, "SIGKILL"}
 constexpr Nanoseconds kLook = std::chrono::milliseconds(100);
 // Whatever the grace: a peer on a slow line is not dead.
 constexpr Seconds kHostPatience{1};
+// For processes that do not answer at the moment.
+constexpr Seconds kTryAgain{2};
+constexpr Seconds kLongestTry{60};
 
 }  // namespace
 
@@ -73,8 +76,15 @@ Ending::Progress Ending::climb(Ladder& ladder, bool leader, BootTime now) {
     return Progress::failed;
   }
   const Rung& rung = kRungs[ladder.rung];
-  note(rung.name + whom,
-       leader ? grip_->signal_leader(rung.signal) : grip_->signal_host(rung.signal));
+  const auto sent = leader ? grip_->signal_leader(rung.signal) : grip_->signal_host(rung.signal);
+  const BootTime since = ladder.tried_since.value_or(now);
+  if (!sent && sent.error().code == EAGAIN && now - since < kLongestTry) {
+    ladder.tried_since = since;
+    ladder.next = now + kTryAgain;
+    return Progress::pending;
+  }
+  ladder.tried_since.reset();
+  note(rung.name + whom, sent);
   // A stopped process takes SIGTERM only when it runs again.
   if (rung.signal == SIGTERM) {
     const auto woken = leader ? grip_->signal_leader(SIGCONT) : grip_->signal_host(SIGCONT);

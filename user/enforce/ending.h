@@ -58,6 +58,7 @@ class Ending {
   struct Ladder {
     std::size_t rung = 0;
     BootTime next{};
+    std::optional<BootTime> tried_since{};  // this rung
   };
   Progress climb(Ladder& ladder, bool leader, BootTime now);
   void end_survivors(const Shared& shared);

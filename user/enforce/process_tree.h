@@ -29,13 +29,13 @@ class ProcessTree {
   void grow();
   // The leader first. Some may have ended.
   const std::vector<Member>& members() const noexcept { return members_; }
-  // False also where it cannot be told.
+  // Both false where it cannot be told.
   bool alive(const Member& member) const;
+  bool has_ended(const Member& member) const;
   // True also where it cannot be told.
   bool any_alive() const;
 
  private:
-  bool has_ended(const Member& member) const;
   void add_children(Member parent);
 
   Procfs procfs_;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "enforce/stuck_host.h"
 
-#include <fmt/format.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -10,9 +9,8 @@
 #include <sys/socket.h>
 
 #include <cstddef>
-#include <string>
 
-#include "base/pidfd.h"
+#include "base/sockets_of.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
@@ -47,22 +45,22 @@ std::optional<Output> output_of(int fd) {
 
 }  // namespace
 
-bool StuckHost::look(const Procfs& procfs, pid_t pid, int pidfd) {
-  Output all;
-  const auto descriptors = procfs.descriptors(pid);
-  if (!descriptors) return false;
-  for (const int number : *descriptors) {
-    const auto link = procfs.link(pid, fmt::format("fd/{}", number));
-    if (!link || !link->starts_with("socket:")) continue;
-    const UniqueFd copy(::pidfd_getfd(pidfd, number, 0));
-    const auto output = copy ? output_of(copy.get()) : std::nullopt;
-    if (!output) continue;
-    all.unsent += output->unsent;
-    all.acknowledged += output->acknowledged;
-  }
-  const bool moved = acknowledged_ && *acknowledged_ != all.acknowledged;
-  acknowledged_ = all.acknowledged;
-  return all.unsent > 0 && !moved && other_child(procfs, pid, 0) == 0;
+bool StuckHost::look(const Procfs& procfs, pid_t pid) {
+  const auto all = procfs.ask<Output>(pid, [pid](const Procfs& proc) -> Result<Output> {
+    Output sum;
+    const auto looked = for_each_socket(proc, pid, std::nullopt, [&](int, const UniqueFd& socket) {
+      const auto output = output_of(socket.get());
+      if (!output) return;
+      sum.unsent += output->unsent;
+      sum.acknowledged += output->acknowledged;
+    });
+    if (!looked) return std::unexpected(looked.error());
+    return sum;
+  });
+  if (!all) return false;
+  const bool moved = acknowledged_ && *acknowledged_ != all->acknowledged;
+  acknowledged_ = all->acknowledged;
+  return all->unsent > 0 && !moved && other_child(procfs, pid, 0) == 0;
 }
 
 std::optional<pid_t> other_child(const Procfs& procfs, pid_t host, pid_t leader) {
@@ -70,7 +68,7 @@ std::optional<pid_t> other_child(const Procfs& procfs, pid_t host, pid_t leader)
   if (!children) return std::nullopt;
   for (const pid_t child : *children) {
     if (child == leader) continue;
-    const auto stat = procfs.stat(child);
+    const auto stat = procfs.status(child);
     if (!stat && stat.error().code == ENOENT) continue;
     if (!stat || !stat->ended()) return child;
   }

@@ -17,8 +17,9 @@ namespace idlewarden {
 
 class StuckHost {
  public:
-  // Looks through `pidfd` (pidfd_getfd(2)), which its owner keeps open, at the process `pid`.
-  bool look(const Procfs& procfs, pid_t pid, int pidfd);
+  // Looks at the process `pid`, whom its owner holds by a pidfd. No answer (Procfs::ask()): it is
+  // not known to be stuck.
+  bool look(const Procfs& procfs, pid_t pid);
 
  private:
   std::optional<std::uint64_t> acknowledged_;  // bytes, at the last look

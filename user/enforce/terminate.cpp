@@ -174,7 +174,7 @@ class TtyGrip final : public SystemGrip {
   Alive alive() override {
     Alive now;
     now.leader = leader_lives();
-    now.host_stuck = !now.leader && host_lives() && stuck_.look(procfs_, host_, host_fd_.get());
+    now.host_stuck = !now.leader && host_lives() && stuck_.look(procfs_, host_);
     return now;
   }
 
@@ -197,8 +197,11 @@ class TreeGrip final : public SystemGrip {
   Result<void> say(std::string_view) override { return fail("it has no terminal"); }
 
   Result<std::string> hang_up() override {
-    if (auto sent = signal_leader(SIGHUP); !sent) return std::unexpected(sent.error());
-    if (auto sent = signal_leader(SIGCONT); !sent) return std::unexpected(sent.error());
+    for (const int signal : {SIGHUP, SIGCONT}) {
+      const auto sent = signal_leader(signal);
+      // Who does not answer is not waited for: the others have had it.
+      if (!sent && sent.error().code != EAGAIN) return std::unexpected(sent.error());
+    }
     return "hang-up";
   }
 
@@ -208,8 +211,12 @@ class TreeGrip final : public SystemGrip {
     for (const auto& member : tree_.members()) {
       if (member.pid == leader_) continue;
       const UniqueFd process(::pidfd_open(member.pid, 0));
-      if (!process || !tree_.alive(member)) continue;
-      if (auto sent = send(process.get(), signal, "a process of the session"); !sent) result = sent;
+      if (!process || tree_.has_ended(member)) continue;
+      if (!tree_.alive(member)) {
+        result = fail_errno(fmt::format("process {} does not answer", member.pid), EAGAIN);
+      } else if (auto sent = send(process.get(), signal, "a process of the session"); !sent) {
+        result = sent;
+      }
     }
     return result;
   }
@@ -263,6 +270,8 @@ class SystemTerminator final : public Terminator {
     auto leader_fd = open_process(leader);
     if (!leader_fd) return std::unexpected(leader_fd.error());
     if (!session.has_tty()) return seize_no_pty(session, std::move(*leader_fd));
+    // First, too: for a leader that does not answer no further thread is to hang.
+    if (const auto proven = prove(session); !proven) return std::unexpected(proven.error());
     auto tty = TtyHand::open(tty_threads_, procfs_, session);
     if (!tty && tty.error().code != ETIMEDOUT) return std::unexpected(tty.error());
     if (auto proven = prove(session); !proven) return std::unexpected(proven.error());
@@ -334,10 +343,10 @@ class SystemTerminator final : public Terminator {
 
   Result<ProcStat> living(const SessionId& id) const {
     auto stat = procfs_.stat(id.leader);
-    if (!stat) {
-      return stat.error().code == ENOENT ? gone("the leader has ended")
-                                         : std::unexpected(stat.error());
-    }
+    if (!stat && is_gone(stat.error())) return gone("the leader has ended");
+    // It may answer yet; until then nothing has been done to it.
+    if (!stat && stat.error().code == ETIMEDOUT) stat.error().code = EAGAIN;
+    if (!stat) return std::unexpected(stat.error());
     if (stat->ended()) return gone("the leader has ended");
     if (stat->start_ticks != start_ticks(id.start)) {
       return gone("the leader's pid belongs to another process now");

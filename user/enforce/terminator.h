@@ -43,7 +43,8 @@ class Grip {
   // was done. code is ESRCH when its tty had hung up by itself: its user has just left;
   // EAGAIN when it could not be begun at once, and was not: what was decided may not hold any more.
   virtual Result<std::string> hang_up() = 0;
-  // pidfd_send_signal(2); gone is no error. Without a tty what the leader has started gets it too.
+  // pidfd_send_signal(2); gone is no error. Without a tty what the leader has started gets it too;
+  // code is EAGAIN where of some of that it cannot be told at the moment what it is.
   virtual Result<void> signal_leader(int signal) = 0;
   virtual Result<void> signal_host(int signal) = 0;
   // cgroup.kill of the session's own scope; an error where it has none of its own, and where its

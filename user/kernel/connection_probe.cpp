@@ -64,15 +64,24 @@ class SystemProbe final : public ConnectionProbe {
 
   Result<ConnectionBytes> look(const ConnectionEnd& end) override {
     if (end.socket < 0) return fail("its connection is not known, so its bytes cannot be counted");
+    auto bytes = procfs_.ask<ConnectionBytes>(
+        end.pid, [end](const Procfs& procfs) { return look_at(procfs, end); });
+    if (bytes || bytes.error().code != ETIMEDOUT) return bytes;
+    return fail_errno("a host process does not answer", ETIMEDOUT);
+  }
+
+ private:
+  static Result<ConnectionBytes> look_at(const Procfs& procfs, const ConnectionEnd& end) {
     const UniqueFd process(::pidfd_open(end.pid, 0));
     if (!process) return fail_errno("cannot open a host process");
-    const auto io = procfs_.io(end.pid);
-    if (!io) return unreadable(io.error());
-    const auto stat = procfs_.stat(end.pid);
-    if (!stat) return unreadable(stat.error());
+    const auto stat = procfs.stat(end.pid);
+    if (!stat) return unreadable(procfs, stat.error());
+    if (stat->start_ticks != end.start_ticks) return fail_errno("a host process has ended", ESRCH);
     if (stat->threads > 1) {
       return fail("a host process has several threads, so its bytes cannot be counted");
     }
+    const auto io = procfs.io(end.pid);
+    if (!io) return unreadable(procfs, io.error());
     // The process behind the descriptor still has files, so the pid was its own until now.
     const UniqueFd socket(::pidfd_getfd(process.get(), end.socket, 0));
     if (!socket) {
@@ -87,10 +96,9 @@ class SystemProbe final : public ConnectionProbe {
     return bytes;
   }
 
- private:
   // Without the pid, so that it is the same sentence for all.
-  std::unexpected<Error> unreadable(const Error& error) const {
-    const bool counted = procfs_.io(::getpid()).has_value();
+  static std::unexpected<Error> unreadable(const Procfs& procfs, const Error& error) {
+    const bool counted = procfs.io(::getpid()).has_value();
     if (error.code == ENOENT && counted) return fail_errno("a host process has ended", ESRCH);
     if (error.code == ENOENT) {
       return fail("the kernel does not count what processes write (CONFIG_TASK_IO_ACCOUNTING)");

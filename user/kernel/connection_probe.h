@@ -61,7 +61,8 @@ class ConnectionProbe {
 };
 
 // The socket is borrowed by pidfd_getfd(2) for the length of one look, in whatever network
-// namespace it is; needs PTRACE_MODE_ATTACH and PTRACE_MODE_READ.
+// namespace it is; needs PTRACE_MODE_ATTACH and PTRACE_MODE_READ. ETIMEDOUT: no answer, as of
+// Procfs::ask().
 std::unique_ptr<ConnectionProbe> system_connection_probe(Procfs procfs = Procfs());
 
 }  // namespace idlewarden

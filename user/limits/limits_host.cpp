@@ -238,9 +238,9 @@ std::optional<T> HostReadings::ask(const std::string& tree, std::invocable<Root>
       tree, [look = std::move(look)](const std::string& root) { return look(Root(root)); });
 }
 
-std::optional<Root> HostReadings::own_tree(const std::string& tree) const {
+std::optional<Root> HostReadings::own_tree(const std::string& tree) {
   if (tree == root_.directory()) return root_;
-  const auto own = OthersRoots::own(tree);
+  const auto own = roots_.own(tree);
   return own ? std::optional<Root>(*own) : std::nullopt;
 }
 

@@ -150,7 +150,7 @@ class HostReadings {
   template <class T>
   std::optional<T> ask(const std::string& tree, std::invocable<Root> auto look);
   // The tree whose files are the host's, not those of a container.
-  std::optional<Root> own_tree(const std::string& tree) const;
+  std::optional<Root> own_tree(const std::string& tree);
   bool has_gone(const std::string& tree);
   void read_sshd(const SshdKey& key, SshdReading& reading);
   void use_sshd(const SshdKey& key, SshdReading& reading);

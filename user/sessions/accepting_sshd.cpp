@@ -56,24 +56,24 @@ Result<std::string> default_config_file(const std::string& executable, const std
 
 // The tree that the process sees as "/", if it is another than ours; the host's by a name that
 // lasts.
-std::string root_of(const Procfs& procfs, pid_t pid) {
+std::string root_of(const Procfs& procfs, pid_t pid, OthersRoots& roots) {
   const auto ours = procfs.link(::getpid(), "ns/mnt");
   const auto theirs = procfs.link(pid, "ns/mnt");
   const auto root = procfs.link(pid, "root");
   const bool elsewhere = (ours && theirs && *ours != *theirs) || (root && *root != "/");
   if (!elsewhere) return "/";
   const std::string tree = procfs.path(pid, "root");
-  return OthersRoots::own(tree).value_or(tree);
+  return roots.own(tree).value_or(tree);
 }
 
 // sshd reads its files when it is executed, and gives what it read to the processes of its
 // connections. For SIGHUP it executes itself again (sshd.c, sighup_restart), which keeps pid and
 // start time. What does not stay the same is where the kernel has put the program (auxv, where
 // addresses are randomised) and the sockets that it listens on (where they are its own).
-std::string reading_of(const Procfs& procfs, pid_t pid) {
+Result<std::string> reading_of(const Procfs& procfs, pid_t pid) {
   const auto stat = procfs.stat(pid);
   auto mark = procfs.read(fmt::format("{}/auxv", pid));
-  if (!stat || !mark || mark->empty()) return "";
+  if (!stat || !mark || mark->empty()) return std::string();
   for (const int fd : procfs.descriptors(pid).value_or(std::vector<int>())) {
     if (fd < 3) continue;  // the journal, perhaps
     const auto socket = procfs.link(pid, fmt::format("fd/{}", fd));
@@ -104,21 +104,6 @@ SshdTitle parse_sshd_command_line(const std::vector<std::string>& command_line,
   return SshdTitle::listener;
 }
 
-Result<std::vector<std::string>> sshd_command_line(const Procfs& procfs,
-                                                   const std::vector<HostProgram>& programs,
-                                                   pid_t pid) {
-  const auto is_roots_sshd = [&](pid_t parent) {
-    const auto executable = procfs.executable(parent);
-    const HostProgram* program = executable ? find_program(programs, *executable) : nullptr;
-    if (program == nullptr || program->kind != Kind::ssh) return false;
-    const auto uid = procfs.real_uid(parent);
-    return uid && *uid == 0;
-  };
-  const auto stat = procfs.stat(pid);
-  return stat && is_roots_sshd(stat->parent) ? procfs.trusted_command_line(pid)
-                                             : procfs.command_line(pid);
-}
-
 Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
                                      const HostProcess& host, OthersRoots& roots) {
   AcceptingSshd result;
@@ -128,7 +113,7 @@ Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<Hos
     const HostProgram* program = find_program(programs, process.executable);
     if (program == nullptr || program->kind != Kind::ssh) break;
     top = process;
-    const auto command_line = sshd_command_line(procfs, programs, process.pid);
+    const auto command_line = procfs.command_line(process.pid);
     if (!command_line) continue;
     const SshdTitle title = parse_sshd_command_line(*command_line, arguments);
     if (title == SshdTitle::other) continue;
@@ -139,8 +124,12 @@ Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<Hos
   if (const auto uid = procfs.real_uid(top.pid); !uid || *uid != 0) {
     return result;
   }
-  result.root = root_of(procfs, top.pid);
-  result.reading = reading_of(procfs, top.pid);
+  result.root = root_of(procfs, top.pid, roots);
+  result.reading =
+      procfs
+          .ask<std::string>(top.pid,
+                            [pid = top.pid](const Procfs& proc) { return reading_of(proc, pid); })
+          .value_or("");
   result.options = std::move(arguments.options);
   if (arguments.config_file.empty()) {
     auto file = default_config_file(top.executable, result.root, roots);

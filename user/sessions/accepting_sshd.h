@@ -18,12 +18,6 @@ namespace idlewarden {
 Result<AcceptingSshd> accepting_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs,
                                      const HostProcess& host, OthersRoots& roots);
 
-// Of a process whose executable is an sshd's. One that root's sshd has forked is as that made it:
-// its user has no way into its memory, and what hangs in theirs keeps nobody from it.
-Result<std::vector<std::string>> sshd_command_line(const Procfs& procfs,
-                                                   const std::vector<HostProgram>& programs,
-                                                   pid_t pid);
-
 // What sshd(8)'s own getopt(3) would make of a command line.
 struct SshdArguments {
   std::string config_file;           // -f as it was written; empty: not given

@@ -2,36 +2,19 @@
 #include "sessions/connection.h"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
-#include <functional>
-#include <set>
 #include <utility>
 #include <vector>
 
-#include "base/pidfd.h"
+#include "base/sockets_of.h"
 #include "base/unique_fd.h"
 
 namespace idlewarden {
 namespace {
-
-// The process that started then, and no other that has its pid now.
-Result<UniqueFd> open_process(const Procfs& procfs, pid_t pid,
-                              const std::optional<std::uint64_t>& start_ticks) {
-  UniqueFd process(::pidfd_open(pid, 0));
-  if (!process) return fail_errno(fmt::format("cannot open process {}", pid));
-  if (!start_ticks) return process;
-  const auto stat = procfs.stat(pid);
-  if (!stat) return std::unexpected(stat.error());
-  if (stat->start_ticks != *start_ticks) {
-    return fail_errno(fmt::format("process {} is another one now", pid), ESRCH);
-  }
-  return process;
-}
 
 using NameOf = int (*)(int, sockaddr*, socklen_t*);
 
@@ -42,42 +25,40 @@ std::optional<Endpoint> name_of(const UniqueFd& socket, NameOf ask) {
   return endpoint_from(address);
 }
 
-// Calls `with` with each socket of the process, borrowed.
-Result<void> for_each_socket(const Procfs& procfs, pid_t pid,
-                             const std::optional<std::uint64_t>& start_ticks,
-                             const std::function<void(int, const UniqueFd&)>& with) {
-  const auto fds = procfs.descriptors(pid);
-  if (!fds) return std::unexpected(fds.error());
-  UniqueFd process;
-  for (const int fd : *fds) {
-    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
-    if (!target || !target->starts_with("socket:")) continue;
-    if (!process) {
-      auto opened = open_process(procfs, pid, start_ticks);
-      if (!opened) return std::unexpected(opened.error());
-      process = std::move(*opened);
-    }
-    const UniqueFd socket(::pidfd_getfd(process.get(), fd, 0));
-    if (!socket && errno == EBADF) continue;  // closed meanwhile
-    if (!socket) return fail_errno(fmt::format("cannot borrow a socket of process {}", pid));
-    with(fd, socket);
-  }
-  return {};
+Result<std::vector<Connection>> connections_of(const Procfs& procfs, pid_t pid,
+                                               std::uint64_t start_ticks) {
+  std::vector<Connection> found;
+  const auto looked =
+      for_each_socket(procfs, pid, start_ticks, [&](int fd, const UniqueFd& socket) {
+        auto remote = name_of(socket, ::getpeername);
+        auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
+        if (remote && local) found.push_back({std::move(*remote), std::move(*local), fd});
+      });
+  if (!looked) return std::unexpected(looked.error());
+  return found;
 }
 
 }  // namespace
 
 std::vector<Endpoint> listened_at(const Procfs& procfs, pid_t listener) {
-  std::vector<Endpoint> places;
+  using Places = std::vector<Endpoint>;
+  const auto places =
+      procfs.ask<Places>(listener, [listener](const Procfs& proc) -> Result<Places> {
+        Places found;
+        const auto looked =
+            for_each_socket(proc, listener, std::nullopt, [&](int, const UniqueFd& socket) {
+              int listens = 0;
+              socklen_t size = sizeof listens;
+              if (::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0)
+                return;
+              auto local = name_of(socket, ::getsockname);
+              if (listens != 0 && local) found.push_back(std::move(*local));
+            });
+        if (!looked) return std::unexpected(looked.error());
+        return found;
+      });
   // What cannot be looked at leaves the choice as it would be without it.
-  (void)for_each_socket(procfs, listener, std::nullopt, [&](int, const UniqueFd& socket) {
-    int listens = 0;
-    socklen_t size = sizeof listens;
-    if (::getsockopt(socket.get(), SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0) return;
-    auto local = name_of(socket, ::getsockname);
-    if (listens != 0 && local) places.push_back(std::move(*local));
-  });
-  return places;
+  return places.value_or(Places());
 }
 
 std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
@@ -101,21 +82,17 @@ std::optional<Endpoint> endpoint_from(const sockaddr_storage& address) {
 
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
                                                 std::uint64_t start_ticks, pid_t listener) {
-  std::vector<Connection> found;
-  const auto looked =
-      for_each_socket(procfs, pid, start_ticks, [&](int fd, const UniqueFd& socket) {
-        auto remote = name_of(socket, ::getpeername);
-        auto local = remote ? name_of(socket, ::getsockname) : std::nullopt;
-        if (remote && local) found.push_back({std::move(*remote), std::move(*local), fd});
-      });
-  if (!looked) return std::unexpected(looked.error());
-  if (found.empty()) return std::nullopt;
-  if (found.size() == 1 || listener <= 0) return found.front();
+  auto found = procfs.ask<std::vector<Connection>>(pid, [pid, start_ticks](const Procfs& proc) {
+    return connections_of(proc, pid, start_ticks);
+  });
+  if (!found) return std::unexpected(found.error());
+  if (found->empty()) return std::nullopt;
+  if (found->size() == 1 || listener <= 0) return found->front();
   const std::vector<Endpoint> places = listened_at(procfs, listener);
-  const auto accepted = std::ranges::find_if(found, [&](const Connection& c) {
+  const auto accepted = std::ranges::find_if(*found, [&](const Connection& c) {
     return std::ranges::find(places, c.local.port, &Endpoint::port) != places.end();
   });
-  return accepted == found.end() ? found.front() : *accepted;
+  return accepted == found->end() ? found->front() : *accepted;
 }
 
 }  // namespace idlewarden

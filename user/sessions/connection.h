@@ -27,7 +27,8 @@ struct Connection {
 // ports has one for each connection through it) the one that was accepted at a port at which
 // `listener` listens, else the lowest-numbered. The socket is borrowed for a moment by
 // pidfd_getfd(2), which needs PTRACE_MODE_ATTACH: without it the error's code is EPERM.
-// `start_ticks` is the process's; another process with its pid is ESRCH.
+// `start_ticks` is the process's; another process with its pid is ESRCH. ETIMEDOUT: no answer, as
+// of Procfs::ask().
 Result<std::optional<Connection>> connection_of(const Procfs& procfs, pid_t pid,
                                                 std::uint64_t start_ticks, pid_t listener = 0);
 

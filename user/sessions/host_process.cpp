@@ -14,15 +14,24 @@ namespace {
 // A chain of parents is rarely longer than ten; the bound only has to be one.
 constexpr std::size_t kMostAncestors = 256;
 
+std::string_view name_of(std::string_view executable) {
+  return executable.substr(executable.rfind('/') + 1);
+}
+
 // Which file system an absolute path leads to as the process has it.
 Result<dev_t> device_of(const Procfs& procfs, pid_t pid, const std::string& path,
                         OthersRoots& roots) {
-  const auto found = roots.ask<Result<dev_t>>(
-      procfs.path(pid, "root"), [path](const std::string& root) -> Result<dev_t> {
-        struct stat st {};
-        if (::stat((root + path).c_str(), &st) == 0) return st.st_dev;
-        return fail_errno(fmt::format("cannot stat {}{}", root, path));
-      });
+  const std::string tree = procfs.path(pid, "root");
+  const auto look = [path](const std::string& root) -> Result<dev_t> {
+    struct stat st {};
+    if (::stat((root + path).c_str(), &st) == 0) return st.st_dev;
+    return fail_errno(fmt::format("cannot stat {}{}", root, path));
+  };
+  // A user can make as many roots as they like, and each as slow.
+  if (procfs.is_a_users(pid)) {
+    return procfs.ask<dev_t>(pid, [tree, look](const Procfs&) { return look(tree); });
+  }
+  const auto found = roots.ask<Result<dev_t>>(tree, look);
   if (found) return *found;
   return fail_errno(fmt::format("the root of process {} does not answer", pid), ETIMEDOUT);
 }
@@ -40,16 +49,20 @@ Result<bool> sees_same_devpts(const Procfs& procfs, pid_t pid, const Tty& pts, O
 }
 
 Result<bool> holds_master(const Procfs& procfs, pid_t pid, const Tty& pts, OthersRoots& roots) {
-  const auto fds = procfs.descriptors(pid);
-  if (!fds) return std::unexpected(fds.error());
-  for (const int fd : *fds) {
-    const auto target = procfs.link(pid, fmt::format("fd/{}", fd));
-    // "/dev/ptmx", or "/dev/pts/ptmx" of a devpts of its own.
-    if (!target || !target->ends_with("/ptmx")) continue;
-    const auto held = procfs.pts_of_master(pid, fd);
-    if (held && *held == pts.index) return sees_same_devpts(procfs, pid, pts, roots);
-  }
-  return false;
+  auto one_of_that_index =
+      procfs.ask<bool>(pid, [pid, index = pts.index](const Procfs& proc) -> Result<bool> {
+        const auto fds = proc.descriptors(pid);
+        if (!fds) return std::unexpected(fds.error());
+        return std::ranges::any_of(*fds, [&](int fd) {
+          const auto target = proc.link(pid, fmt::format("fd/{}", fd));
+          // "/dev/ptmx", or "/dev/pts/ptmx" of a devpts of its own.
+          if (!target || !target->ends_with("/ptmx")) return false;
+          const auto held = proc.pts_of_master(pid, fd);
+          return held && *held == index;
+        });
+      });
+  if (!one_of_that_index || !*one_of_that_index) return one_of_that_index;
+  return sees_same_devpts(procfs, pid, pts, roots);
 }
 
 // Empty for a process that has none: a kernel thread, one that is ending.
@@ -62,12 +75,12 @@ Result<std::string> executable_of(const Procfs& procfs, pid_t pid) {
 Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) {
   std::vector<Process> ancestry{std::move(process)};
   while (ancestry.size() < kMostAncestors) {
-    const auto stat = procfs.stat(ancestry.back().pid);
-    if (!stat) return std::unexpected(stat.error());
-    if (stat->parent <= 0) break;
-    auto executable = procfs.executable(stat->parent);
+    const auto parent = procfs.parent(ancestry.back().pid);
+    if (!parent) return std::unexpected(parent.error());
+    if (*parent <= 0) break;
+    auto executable = procfs.executable(*parent);
     // One that may not be looked at (init, from inside a container) counts as no host program.
-    ancestry.push_back({stat->parent, executable ? std::move(*executable) : std::string()});
+    ancestry.push_back({*parent, executable ? std::move(*executable) : std::string()});
   }
   return ancestry;
 }
@@ -75,7 +88,7 @@ Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) 
 }  // namespace
 
 HostProgram host_program(std::string executable) {
-  const std::string_view name = std::string_view(executable).substr(executable.rfind('/') + 1);
+  const std::string_view name = name_of(executable);
   Kind kind = Kind::ssh;
   if (name.find("dropbear") != std::string_view::npos) kind = Kind::dropbear;
   if (name.find("mosh-server") != std::string_view::npos) kind = Kind::mosh;
@@ -87,6 +100,15 @@ const HostProgram* find_program(const std::vector<HostProgram>& programs,
                                 const std::string& executable) {
   const auto found = std::ranges::find(programs, executable, &HostProgram::executable);
   return found == programs.end() ? nullptr : &*found;
+}
+
+bool is_forked_by_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid) {
+  const auto parent = procfs.parent(pid);
+  if (!parent || procfs.real_uid(*parent) != 0) return false;
+  const auto executable = procfs.executable(*parent);
+  if (!executable || find_program(programs, *executable) == nullptr) return false;
+  const auto init = procfs.is_init(*parent);
+  return name_of(*executable).starts_with("sshd") && init && !*init;
 }
 
 Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind) {

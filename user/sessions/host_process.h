@@ -31,6 +31,11 @@ struct HostProcess {
 const HostProgram* find_program(const std::vector<HostProgram>& programs,
                                 const std::string& executable);
 
+// Whether root's sshd has forked this process, for Procfs::set_apart(): it is as that made it, and
+// its user has no way into it. By OpenSSH's names alone: other servers execute the shell directly.
+// Not where that sshd is an init (of a container), to which all come whose parents have gone.
+bool is_forked_by_sshd(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid);
+
 // The process as the host process that it is, with its ancestry.
 Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind);
 

@@ -27,8 +27,8 @@ enum class Title {
   private_part,  // another in brackets: "[accepted]", "[net]", "[pam]"
   user,          // "sshd: alice", "sshd: alice@notty", "sshd: alice@pts/0,pts/1"
 };
-Result<Title> title_of(const Procfs& procfs, const std::vector<HostProgram>& programs, pid_t pid) {
-  const auto command_line = sshd_command_line(procfs, programs, pid);
+Result<Title> title_of(const Procfs& procfs, pid_t pid) {
+  const auto command_line = procfs.command_line(pid);
   if (!command_line) return std::unexpected(command_line.error());
   if (command_line->empty()) return Title::unset;
   SshdArguments ignored;
@@ -49,7 +49,7 @@ Result<pid_t> user_side(const Procfs& procfs, const std::vector<HostProgram>& pr
   if (!children) return std::unexpected(children.error());
   for (const pid_t child : *children) {
     if (!is_sshd(procfs, programs, child)) continue;
-    const auto title = title_of(procfs, programs, child);
+    const auto title = title_of(procfs, child);
     if (title && *title == Title::user) return child;
   }
   return 0;
@@ -59,7 +59,7 @@ Result<pid_t> user_side(const Procfs& procfs, const std::vector<HostProgram>& pr
 pid_t only_child(const Procfs& procfs, pid_t pid, pid_t session) {
   pid_t found = 0;
   for (const pid_t child : procfs.children(pid).value_or(std::vector<pid_t>())) {
-    const auto stat = procfs.stat(child);
+    const auto stat = procfs.status(child);
     if (!stat || stat->session != session || stat->ended()) continue;
     if (found != 0) return 0;
     found = child;
@@ -80,12 +80,12 @@ Result<NoPtyPart> no_pty_part(const Procfs& procfs, const std::vector<HostProgra
   using What = NoPtyPart::What;
   const bool own = is_sshd(procfs, programs, leader.pid);
   if (is_sshd(procfs, programs, leader.parent)) {
-    const auto above = title_of(procfs, programs, leader.parent);
+    const auto above = title_of(procfs, leader.parent);
     if (!above) return std::unexpected(above.error());
     if (*above == Title::user) return NoPtyPart{What::channel, leader.parent, own};
   }
   if (!own) return NoPtyPart{};
-  const auto title = title_of(procfs, programs, leader.pid);
+  const auto title = title_of(procfs, leader.pid);
   if (!title) return std::unexpected(title.error());
   switch (*title) {
     case Title::listener: return NoPtyPart{What::listener};

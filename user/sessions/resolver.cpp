@@ -29,7 +29,11 @@ bool is_refused(const Error& error) {
 }  // namespace
 
 Resolver::Resolver(Procfs procfs, SessionScope scope)
-    : procfs_(std::move(procfs)), scope_(std::move(scope)), accounts_(scope_.nss_patience) {}
+    : procfs_(std::move(procfs)), scope_(std::move(scope)), accounts_(scope_.nss_patience) {
+  procfs_.set_apart([programs = scope_.hosts](const Procfs& procfs, pid_t pid) {
+    return is_forked_by_sshd(procfs, programs, pid);
+  });
+}
 
 Result<Resolver::Standing> Resolver::resolve(const Leader& leader, BootTime now, bool lingers,
                                              Session& session) {
@@ -305,21 +309,27 @@ std::shared_ptr<const AcceptingSshd> Resolver::shared(AcceptingSshd sshd) {
 }
 
 const std::vector<Resolver::Listener>& Resolver::listeners(BootTime now) {
-  if (std::exchange(listeners_at_, now) == now) return listeners_;
+  if (std::exchange(listeners_at_, now) == now) {
+    note_shortage(listeners_shortage_);
+    return listeners_;
+  }
+  const ShortageWatch shortage;
   listeners_.clear();
   for (const pid_t pid : procfs_.processes().value_or(std::vector<pid_t>())) {
+    // Whose it is comes first: a user's process that does not answer leaves nothing open here.
+    const auto uid = procfs_.real_uid(pid);
+    if (!uid || *uid != 0) continue;
     const auto executable = procfs_.executable(pid);
     const HostProgram* program = executable ? find_program(scope_.hosts, *executable) : nullptr;
     if (program == nullptr || program->kind != Kind::ssh) continue;
-    const auto uid = procfs_.real_uid(pid);
-    if (!uid || *uid != 0) continue;
-    const auto command_line = procfs_.trusted_command_line(pid);
+    const auto command_line = procfs_.command_line(pid);
     const auto network = procfs_.link(pid, "ns/net");
     SshdArguments ignored;
     if (!command_line || !network) continue;
     if (parse_sshd_command_line(*command_line, ignored) == SshdTitle::other) continue;
     listeners_.push_back({{pid, *executable}, *network, listened_at(procfs_, pid)});
   }
+  listeners_shortage_ = shortage.noted();
   return listeners_;
 }
 

@@ -90,14 +90,15 @@ class Resolver {
   Procfs procfs_;
   SessionScope scope_;
   Accounts accounts_;
-  // Of all that may be host processes: asked again as soon as there was an answer.
-  OthersRoots roots_{std::chrono::milliseconds(250), std::chrono::milliseconds(0)};
+  // Of host processes that no user has a say in: asked again as soon as there was an answer.
+  OthersRoots roots_{std::chrono::milliseconds(250), std::chrono::milliseconds(0), procfs_};
   OthersRoots containers_;                         // root's alone: no user can use up its threads
   std::optional<std::vector<TtyDriver>> drivers_;  // read when the first console turns up
   std::shared_ptr<const AcceptingSshd> last_sshd_;
   std::vector<pid_t> found_listeners_;  // leaders; some may have ended
   std::vector<Listener> listeners_;     // root's sshds, as of one scan
   BootTime listeners_at_ = BootTime::min();
+  int listeners_shortage_ = 0;  // while they were found: base/shortage.h
   std::map<std::string, Error> problems_;
   std::optional<Error> address_refused_;
 };

@@ -262,9 +262,13 @@ bool SessionTable::Impl::known_to_logind(Session& session, Entry& entry, BootTim
 // Takes over what logind says of it. False: that it is no session (any more).
 bool SessionTable::Impl::ask_logind(Session& session, Entry& entry, BootTime scanned) const {
   if (logind == nullptr) return true;
-  entry.logind_seen = logind->version();
+  const ShortageWatch shortage;
   const LogindSession* found = session.logind_session ? logind->find(*session.logind_session)
                                                       : logind->of(procfs, *entry.clues);
+  // Whose leader does not answer may be the one all the same: it stays as it is until the next
+  // scan.
+  if (shortage.noted() != 0) return entry.session != nullptr;
+  entry.logind_seen = logind->version();
   if (found == nullptr && session.logind_session) {
     entry.not_before = scanned + kAfterLogind;
     return false;

@@ -8,7 +8,9 @@
 
 namespace idlewarden {
 
-std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
+namespace {
+
+Result<std::optional<WallTime>> read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
   for (const int number : {0, 1, 2}) {
     const std::string name = fmt::format("fd/{}", number);
     const auto target = procfs.link(leader, name);
@@ -29,6 +31,15 @@ std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const 
         Seconds(info.stx_atime.tv_sec) + Nanoseconds(info.stx_atime.tv_nsec)));
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<WallTime> tty_read_time(const Procfs& procfs, pid_t leader, const Tty& tty) {
+  using Time = std::optional<WallTime>;
+  return procfs
+      .ask<Time>(leader, [leader, tty](const Procfs& proc) { return read_time(proc, leader, tty); })
+      .value_or(std::nullopt);
 }
 
 }  // namespace idlewarden

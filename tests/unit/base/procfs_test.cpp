@@ -14,8 +14,11 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/others_roots.h"
+#include "base/shortage.h"
 #include "base/unique_fd.h"
 #include "support/hung_process.h"
+#include "support/silent_fs.h"
 #include "support/temp_dir.h"
 
 namespace idlewarden {
@@ -157,6 +160,11 @@ TEST(Real, Self) {
   EXPECT_EQ(stat->parent, ::getppid());
   EXPECT_EQ(stat->session, ::getsid(0));
   EXPECT_EQ(*proc.real_uid(self), ::getuid());
+  const auto status = proc.status(self);
+  ASSERT_TRUE(status) << status.error().text();
+  EXPECT_EQ(status->parent, stat->parent);
+  EXPECT_EQ(status->session, stat->session);
+  EXPECT_EQ(status->threads, stat->threads);
   EXPECT_TRUE(proc.executable(self)->ends_with("unit.base.procfs"));
   EXPECT_LT(from_start_ticks(stat->start_ticks), SystemClock().now());
   EXPECT_GT(from_start_ticks(stat->start_ticks) + std::chrono::minutes(10), SystemClock().now());
@@ -232,6 +240,104 @@ TEST(Real, ACommandLineInMemoryThatDoesNotAnswer) {
   ::waitpid(bobs, nullptr, 0);
   ASSERT_TRUE(others) << others.error().text();
   EXPECT_EQ(*others, *proc.command_line(::getpid()));
+}
+
+// Nor for one that its user has let hang in execve(2), whatever of it waits for that in this
+// kernel.
+TEST(Real, AProcessThatHangsInExec) {
+  const Procfs proc;
+  const test::HungProcess hung(54'321, test::HungProcess::In::exec);
+  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(proc.real_uid(hung.pid()).value_or(0), 54'321U);
+  EXPECT_EQ(proc.parent(hung.pid()).value_or(0), ::getpid());
+  EXPECT_TRUE(proc.children(hung.pid()));
+  const auto status = proc.status(hung.pid());
+  ASSERT_TRUE(status);
+  EXPECT_EQ(status->session, ::getsid(0));
+  EXPECT_FALSE(status->ended());
+  EXPECT_FALSE(proc.is_init(hung.pid()).value_or(true));
+  ShortageWatch shortage;
+  const auto io = proc.io(hung.pid());
+  ASSERT_FALSE(io);
+  EXPECT_EQ(io.error().code, ETIMEDOUT);
+  EXPECT_EQ(shortage.take(), ETIMEDOUT);
+  for (int i = 0; i < 20; ++i) {
+    (void)proc.stat(hung.pid());
+    (void)proc.executable(hung.pid());
+    (void)proc.link(hung.pid(), "ns/mnt");
+  }
+  (void)OthersRoots().ask<int>(proc.path(hung.pid(), "root"), [](const std::string&) { return 1; });
+  EXPECT_EQ(OthersRoots().own(proc.path(hung.pid(), "root")), std::nullopt);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  EXPECT_TRUE(proc.stat(::getpid())) << "root's";
+}
+
+// A /proc in which the stat of many processes does not answer.
+class ManyThatHang : public testing::Test {
+ protected:
+  void SetUp() override {
+    if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+    silent = std::make_unique<test::SilentFs>(folder.path());
+    if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
+    silent->go_after(std::chrono::seconds(10));
+    proc.emplace(dir.path());
+  }
+  void add(int pid, int uid, int login, bool hangs) const {
+    const std::string name = std::to_string(pid);
+    dir.file(name + "/status", fmt::format("Name:\tsome\nUid:\t{}\t0\t0\t0\n", uid));
+    dir.file(name + "/loginuid", std::to_string(login));
+    if (hangs) {
+      std::filesystem::create_symlink(folder.path() + "/stat", dir.path() + "/" + name + "/stat");
+    } else {
+      dir.file(name + "/stat",
+               name + " (a) S 3 4 5 34819 6 4194304 1 2 3 4 5 6 7 8 20 0 1 0 1234 1 2 3\n");
+    }
+  }
+  // How long it takes to find that `count` from `pid` on do not answer.
+  std::chrono::milliseconds time_of_silence(int pid, int count) const {
+    const auto begin = std::chrono::steady_clock::now();
+    for (int i = 0; i < count; ++i) EXPECT_EQ(proc->stat(pid + i).error().code, ETIMEDOUT);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() -
+                                                                 begin);
+  }
+
+  static constexpr int kUnset = -1;
+  const test::TempDir folder;
+  const test::TempDir dir;
+  std::unique_ptr<test::SilentFs> silent;
+  std::optional<Procfs> proc;
+};
+
+// A user's namespaces have as many uids as they like: all are theirs who logged in.
+TEST_F(ManyThatHang, WhoLoggedInTakesLittleInAll) {
+  for (int i = 0; i < 10; ++i) add(5'000'000 + i, 100'000 + i, 1000, true);
+  add(6'000'000, 1001, kUnset, false);
+  add(7'000'000, 0, 1000, false);
+  EXPECT_LT(time_of_silence(5'000'000, 10), std::chrono::milliseconds(1500));
+  EXPECT_TRUE(proc->stat(6'000'000)) << "another's";
+  EXPECT_TRUE(proc->stat(7'000'000)) << "root's";
+}
+
+// However many users do that together, root's processes answer, and each of them for itself.
+TEST_F(ManyThatHang, NobodyKeepsAnybodyFromRoots) {
+  for (int i = 0; i < 10; ++i) add(5'000'000 + i, 1000 + i, kUnset, true);
+  (void)time_of_silence(5'000'000, 10);
+  add(6'000'000, 0, kUnset, true);
+  add(6'000'001, 0, kUnset, false);
+  EXPECT_LT(time_of_silence(6'000'000, 1), std::chrono::milliseconds(1500));
+  EXPECT_TRUE(proc->stat(6'000'001));
+}
+
+// What hangs of a user's keeps nobody from the process of root's that serves them.
+TEST_F(ManyThatHang, WhoIsApartAnswersForItself) {
+  add(5'000'000, 1000, 1000, true);
+  add(5'000'001, 1000, 1000, false);
+  proc->set_apart([](const Procfs&, pid_t pid) { return pid == 5'000'001; });
+  EXPECT_TRUE(proc->is_a_users(5'000'000));
+  EXPECT_FALSE(proc->is_a_users(5'000'001));
+  (void)time_of_silence(5'000'000, 1);
+  EXPECT_TRUE(Procfs(*proc).stat(5'000'001));
 }
 
 TEST(Real, Descriptors) {

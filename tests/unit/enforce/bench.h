@@ -32,6 +32,7 @@ struct Subject {
   std::optional<BootTime> typed_unseen;  // only the second look knows of it
 
   bool leader_alive = true;
+  BootTime silent_until{};  // something that the leader has started does not answer
   bool host_alive = true;
   bool host_stuck = false;
   bool host_unsettled = false;
@@ -150,6 +151,7 @@ class Bench final : public Terminator {
     }
     Result<void> signal_leader(int signal) override {
       bench_.note(s_, fmt::format("signal {}", signal));
+      if (bench_.now < s_.silent_until) return fail_errno("process 7 does not answer", EAGAIN);
       if (std::ranges::count(s_.dies_of, signal) != 0) leader_dies();
       return {};
     }

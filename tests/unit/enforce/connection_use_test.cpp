@@ -96,7 +96,9 @@ TEST_F(ConnectionUseTest, ButForTheByteByWhichAnSshdTellsItselfOfTheEnd) {
   for (const bool seen_before_the_end : {true, false}) {
     ConnectionUse use = seized();
     ++probe.bytes.written;
-    if (seen_before_the_end) EXPECT_EQ(use.look(), Since::none_yet);
+    if (seen_before_the_end) {
+      EXPECT_EQ(use.look(), Since::none_yet);
+    }
     leader_ends();
     for (int i = 0; i < 2; ++i) EXPECT_EQ(use.look(), Since::none);
     ++probe.bytes.written;

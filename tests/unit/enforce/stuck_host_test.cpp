@@ -11,8 +11,8 @@
 #include <string>
 #include <thread>
 
-#include "base/pidfd.h"
 #include "base/unique_fd.h"
+#include "support/hung_process.h"
 #include "support/loopback.h"
 
 namespace idlewarden {
@@ -35,8 +35,6 @@ class StuckHostTest : public testing::Test {
     host = ::fork();
     if (host == 0) serve(own.get());
     sigprocmask(SIG_SETMASK, &before, nullptr);
-    pidfd = UniqueFd(::pidfd_open(host, 0));
-    ASSERT_TRUE(pidfd);
   }
   void TearDown() override {
     if (host <= 0) return;
@@ -69,7 +67,7 @@ class StuckHostTest : public testing::Test {
     ::kill(host, signal);
     std::this_thread::sleep_for(milliseconds(300));
   }
-  bool look() { return stuck.look(Procfs(), host, pidfd.get()); }
+  bool look() { return stuck.look(Procfs(), host); }
   void drain() {
     std::string buffer(1 << 20, '\0');
     while (::recv(peer.get(), buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
@@ -78,7 +76,6 @@ class StuckHostTest : public testing::Test {
   }
 
   UniqueFd peer;
-  UniqueFd pidfd;
   pid_t host = 0;
   StuckHost stuck;
 };
@@ -113,8 +110,16 @@ TEST_F(StuckHostTest, WithAnotherChildItHasOtherWork) {
   EXPECT_TRUE(look());  // a zombie is no work
 }
 
+TEST_F(StuckHostTest, NobodyWaitsForOneThatHangsInExec) {
+  const test::HungProcess hung(54'321, test::HungProcess::In::exec);
+  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_FALSE(stuck.look(Procfs(), hung.pid()));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+}
+
 TEST_F(StuckHostTest, WhatCannotBeLookedAtIsNot) {
-  EXPECT_FALSE(stuck.look(Procfs("/nonexistent"), host, pidfd.get()));
+  EXPECT_FALSE(stuck.look(Procfs("/nonexistent"), host));
   EXPECT_EQ(other_child(Procfs("/nonexistent"), host, 0), std::nullopt);
 }
 

@@ -650,6 +650,29 @@ TEST(Warden, PressesHarderAGraceApart) {
                                  "signal 9 pts/0", "<terminated> pts/0"));
 }
 
+TEST(Warden, WhatDoesNotAnswerForAWhileMissesNoStep) {
+  Bench b;
+  auto& s = b.add();
+  s.dies_of = {SIGTERM};
+  s.silent_until = at(712);  // SIGTERM is due at 705
+  const auto all = b.run_until(720);
+  EXPECT_EQ(all.back().happened, Happened::terminated);
+  EXPECT_EQ(all.back().detail, "hang-up, SIGTERM");
+  EXPECT_GE(all.back().lateness, std::chrono::seconds(12));
+  EXPECT_LE(all.back().lateness, std::chrono::seconds(14));
+}
+
+TEST(Warden, WhatNeverAnswersIsSaid) {
+  Bench b;
+  auto& s = b.add();
+  s.dies_of = {};
+  s.silent_until = at(5000);
+  const auto all = b.run_until(2000);
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[1].happened, Happened::terminate_failed);
+  EXPECT_THAT(all[1].detail, HasSubstr("SIGTERM failed (process 7 does not answer"));
+}
+
 TEST(Warden, ALeaderThatComesAgainWithoutItsTtyIsNotEndedTwice) {
   Bench b;
   auto& s = b.add();

@@ -2,6 +2,7 @@
 // Against this kernel: a process of the test's own that serves a connection of the test's own.
 #include "kernel/connection_probe.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include <thread>
 
 #include "base/unique_fd.h"
+#include "support/hung_process.h"
 #include "support/loopback.h"
 
 namespace idlewarden {
@@ -167,6 +169,27 @@ TEST_F(Served, AProcessThatHasEndedIsGone) {
   pid = 0;
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ESRCH);
+}
+
+TEST_F(Served, AnotherThatHasItsPidIsNotLookedAt) {
+  ++end.start_ticks;
+  const auto found = system_connection_probe()->look(end);
+  ASSERT_FALSE(found);
+  EXPECT_EQ(found.error().code, ESRCH);
+}
+
+TEST_F(Served, OneThatHangsInExecHoldsNobodyUp) {
+  const test::HungProcess hung(54'321, test::HungProcess::In::exec);
+  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
+  const auto probe = system_connection_probe();
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 40; ++i) {
+    const auto found = probe->look({hung.pid(), 1, 0});
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, ETIMEDOUT) << found.error().text();
+  }
+  EXPECT_TRUE(probe->look(end));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 3s);
 }
 
 TEST_F(Served, AKernelThatDoesNotCountIsSaid) {

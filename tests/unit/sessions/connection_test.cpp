@@ -3,16 +3,20 @@
 #include "sessions/connection.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstring>
 
 #include "base/unique_fd.h"
+#include "support/hung_process.h"
 
 namespace idlewarden {
 namespace {
@@ -128,6 +132,30 @@ TEST(Connection, AnotherProcessUnderThatPidIsAnError) {
   const auto found = connection_of(Procfs(), holder.pid, holder.start() + 1);
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, ESRCH);
+}
+
+// Its user has let it hang in the middle of execve(2): nobody waits with it, and no one else's
+// connection is hidden by that.
+TEST(Connection, AProcessThatHangsInExec) {
+  const Loop loop(AF_INET);
+  ASSERT_TRUE(loop.ok);
+  const Holder roots(loop.server.get());
+  ASSERT_EQ(::fcntl(loop.server.get(), F_SETFD, 0), 0);
+  ASSERT_EQ(::fcntl(loop.listener.get(), F_SETFD, 0), 0);
+  const test::HungProcess hung(54'321, test::HungProcess::In::exec);
+  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
+  const Procfs procfs;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 40; ++i) {
+    const auto found = connection_of(procfs, hung.pid(), 1);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, ETIMEDOUT) << found.error().text();
+    EXPECT_TRUE(listened_at(procfs, hung.pid()).empty());
+  }
+  const auto others = connection_of(procfs, roots.pid, roots.start());
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(3));
+  ASSERT_TRUE(others) << others.error().text();
+  EXPECT_TRUE(*others);
 }
 
 TEST(Connection, AProcessThatIsGoneIsAnError) {

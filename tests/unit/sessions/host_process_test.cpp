@@ -26,7 +26,12 @@ const std::string kSshd = "/usr/sbin/sshd";
 
 // listener -> privileged half -> the user's half -> shell -> a tool with a pty of its own
 struct HostProcessTest : ::testing::Test {
-  HostProcessTest() { add(kSshd, kSshd); }
+  HostProcessTest() {
+    add(kSshd, kSshd);
+    procfs.set_apart([](const Procfs& asked, pid_t pid) {
+      return is_forked_by_sshd(asked, default_host_programs(), pid);
+    });
+  }
   void add(const std::string& listener, const std::string& session) const {
     proc.add({.pid = kListener, .executable = listener});
     proc.add({.pid = kPrivileged, .parent = kListener, .executable = session, .masters = {{5, 3}}});
@@ -41,10 +46,11 @@ struct HostProcessTest : ::testing::Test {
   }
   Result<std::optional<HostProcess>> host_of(pid_t parent, std::uint32_t index,
                                              std::uint32_t devpts = 0) const {
-    return find_host(proc.procfs(), default_host_programs(), parent,
-                     Tty{1, 136, index, index, devpts}, roots);
+    return find_host(procfs, default_host_programs(), parent, Tty{1, 136, index, index, devpts},
+                     roots);
   }
   MadeProc proc;
+  Procfs procfs = proc.procfs();
   mutable OthersRoots roots;
 };
 
@@ -174,6 +180,24 @@ TEST_F(HostProcessTest, ARootThatDoesNotAnswer) {
   EXPECT_TRUE(*other);
 }
 
+// A user can make as many as they like.
+TEST_F(HostProcessTest, RootsOfAUserThatDoNotAnswer) {
+  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+  const test::TempDir dir;
+  test::SilentFs silent(dir.path());
+  if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
+  silent.go_after(std::chrono::seconds(10));
+  const auto begin = std::chrono::steady_clock::now();
+  for (pid_t pid = 5'000'100; pid < 5'000'107; ++pid) {
+    proc.add({.pid = pid, .executable = "/usr/bin/mosh-server", .uid = 1000, .masters = {{5, 3}}});
+    proc.link(pid, "root", dir.path());
+    const auto host = find_host(procfs, default_host_programs(), pid, Tty{1, 136, 3, 3, 1}, roots);
+    ASSERT_FALSE(host);
+    EXPECT_EQ(host.error().code, ETIMEDOUT) << host.error().text();
+  }
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(1500));
+}
+
 TEST_F(HostProcessTest, AProcessThatEndedMeanwhileIsAnErrorToTryAgain) {
   proc.end(kShell);
   const auto host = host_of(kTool, 3);
@@ -194,6 +218,26 @@ TEST_F(HostProcessTest, ACircleOfParentsEnds) {
   const auto host = host_of(kTool, 3);
   ASSERT_TRUE(host);
   EXPECT_FALSE(*host);
+}
+
+// Nobody but sshd itself makes a child of root's sshd; of one that is an init (of a container)
+// everybody does whose parent has gone.
+TEST(IsForkedBySshd, ByRootsAndNoInit) {
+  const test::MadeProc proc;
+  const std::vector<HostProgram> programs = default_host_programs();
+  const auto of = [&](const std::string& parent, uid_t uid, const std::string& in_namespace) {
+    proc.add({.pid = 5'000'100, .executable = parent, .uid = uid});
+    proc.add({.pid = 5'000'101, .parent = 5'000'100, .executable = "/usr/sbin/sshd", .uid = 1000});
+    proc.file(5'000'100, "status",
+              "Name:\tsome\nPPid:\t1\nUid:\t" + std::to_string(uid) + "\t0\t0\t0\nNSpid:\t5000100" +
+                  in_namespace + "\n");
+    return is_forked_by_sshd(proc.procfs(), programs, 5'000'101);
+  };
+  EXPECT_TRUE(of("/usr/sbin/sshd", 0, ""));
+  EXPECT_TRUE(of("/usr/sbin/sshd", 0, "\t17"));
+  EXPECT_FALSE(of("/usr/sbin/sshd", 0, "\t1")) << "an init";
+  EXPECT_FALSE(of("/usr/sbin/sshd", 1000, "")) << "a user's own";
+  EXPECT_FALSE(of("/usr/sbin/dropbear", 0, "")) << "which executes a user's shell";
 }
 
 }  // namespace

@@ -87,6 +87,36 @@ TEST_F(LogindTest, ItMayBeKnownLaterAndChange) {
   EXPECT_EQ(only().logind_seat, "seat0");
 }
 
+// Nobody is taken for another one's because a leader does not answer.
+TEST_F(LogindTest, WhoseLeaderCannotBeLookedAtIsAskedAgain) {
+  proc.file(kShell, "cgroup", "0::/user.slice/user-0.slice/session-5.scope\n");
+  const auto look = [&](bool can) {
+    if (!can) return proc.link(kMonitor, "stat", "/proc/self/mem");  // EIO
+    std::filesystem::remove(proc.path() + "/" + std::to_string(kMonitor) + "/stat");
+    proc.add(
+        {.pid = kMonitor, .parent = kListener, .executable = "/usr/sbin/sshd", .start_ticks = 70});
+  };
+  look(false);
+  logind.put(session("7"));
+  logind.put({.id = "5", .kind = "user", .seat = {}, .leader = 5'000'099, .leader_start_ticks = 0});
+  EXPECT_THAT(update(50).started, IsEmpty());
+  look(true);
+  EXPECT_THAT(update(52).started, SizeIs(1));
+  EXPECT_EQ(only().logind_session, "7");
+}
+
+TEST_F(LogindTest, ASessionWhoseLogindLeaderCannotBeLookedAtStays) {
+  update(50);
+  proc.link(kMonitor, "stat", "/proc/self/mem");  // EIO
+  logind.put(session("7", "greeter"));
+  EXPECT_THAT(update(52).ended, IsEmpty());
+  EXPECT_EQ(only().logind_session, std::nullopt);
+  std::filesystem::remove(proc.path() + "/" + std::to_string(kMonitor) + "/stat");
+  proc.add(
+      {.pid = kMonitor, .parent = kListener, .executable = "/usr/sbin/sshd", .start_ticks = 70});
+  EXPECT_THAT(update(54).ended, SizeIs(1));
+}
+
 TEST_F(LogindTest, AnotherProcessWithTheLeadersPidIsNotTheLeader) {
   LogindSession stale = session("7");
   stale.leader_start_ticks = 69;

@@ -50,7 +50,8 @@ class MadeProc {
     file(p.pid, "comm", p.comm + "\n");
     file(p.pid, "cmdline", p.command_line);
     file(p.pid, "status",
-         "Name:\t" + p.comm + "\nUid:\t" + std::to_string(p.uid) + "\t0\t0\t0\nGid:\t0\n");
+         "Name:\t" + p.comm + "\nPPid:\t" + std::to_string(p.parent) + "\nUid:\t" +
+             std::to_string(p.uid) + "\t0\t0\t0\nGid:\t0\n");
     file(p.pid, "loginuid", p.loginuid ? std::to_string(*p.loginuid) : "4294967295");
     std::filesystem::create_directories(dir_.path() + "/" + pid + "/fd");
     if (!p.executable.empty()) link(p.pid, "exe", p.executable);

@@ -18,6 +18,7 @@
 
 #include "base/unique_fd.h"
 #include "sessions/session_table.h"
+#include "support/hung_process.h"
 #include "support/ssh.h"
 
 namespace idlewarden {
@@ -225,6 +226,23 @@ TEST_F(Real, ALoginWhoseListenerWasRestarted) {
   // Of the files that the new one has read the session knows nothing.
   EXPECT_EQ(*table.sessions().begin()->second.sshd,
             (AcceptingSshd{0, server.config_file(), {}, "/", ""}));
+}
+
+// Who listens now is looked for among all processes: one of a user's that hangs is none.
+TEST_F(Real, ALoginWhoseListenerWasRestartedWhileAnotherUserLetsAProcessHang) {
+  const test::HungProcess hung(54'321, test::HungProcess::In::exec);
+  if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
+  const auto begin = std::chrono::steady_clock::now();
+  test::SshServer server("");
+  const test::Account heidi = test::add_account("heidi");
+  server.authorize(heidi);
+  const test::SshLogin login(server, heidi);
+  SessionTable before = table_of(server.pid());
+  ASSERT_TRUE(reaches(before, 1));
+  server.restart_listener();
+  SessionTable table = table_of(before.sessions().begin()->second.host);
+  EXPECT_TRUE(reaches(table, 1));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
 }
 
 TEST_F(Real, OnlyTheAskedForHost) {
