@@ -224,7 +224,8 @@ TEST_F(HostProcessTest, ACircleOfParentsEnds) {
 // everybody does whose parent has gone.
 TEST(IsForkedBySshd, ByRootsAndNoInit) {
   const test::MadeProc proc;
-  const std::vector<HostProgram> programs = default_host_programs();
+  std::vector<HostProgram> programs = default_host_programs();
+  programs.push_back(host_program("/usr/sbin/tinysshd"));
   const auto of = [&](const std::string& parent, uid_t uid, const std::string& in_namespace) {
     proc.add({.pid = 5'000'100, .executable = parent, .uid = uid});
     proc.add({.pid = 5'000'101, .parent = 5'000'100, .executable = "/usr/sbin/sshd", .uid = 1000});
@@ -237,7 +238,9 @@ TEST(IsForkedBySshd, ByRootsAndNoInit) {
   EXPECT_TRUE(of("/usr/sbin/sshd", 0, "\t17"));
   EXPECT_FALSE(of("/usr/sbin/sshd", 0, "\t1")) << "an init";
   EXPECT_FALSE(of("/usr/sbin/sshd", 1000, "")) << "a user's own";
-  EXPECT_FALSE(of("/usr/sbin/dropbear", 0, "")) << "which executes a user's shell";
+  for (const char* other : {"/usr/sbin/dropbear", "/usr/sbin/tinysshd"}) {
+    EXPECT_FALSE(of(other, 0, "")) << "which executes a user's shell";
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <new>
@@ -13,7 +14,7 @@
 #include "sessions/session_table.h"
 
 namespace {
-std::size_t allocations = 0;
+std::atomic<std::size_t> allocations = 0;  // on whatever thread
 }
 
 void* operator new(std::size_t size) {
