@@ -120,13 +120,6 @@ TEST(PatienceWithEach, AThreadThatDoesNotGetToRunHasMoreTime) {
   EXPECT_TRUE(patience.ask<int>("alice", after_work(10ms)));
 }
 
-TEST(PatienceWithEach, OneThatRunsAndRunsHasNoMore) {
-  PatienceWithEach<std::string> patience(8, 200ms, 1000s);
-  const auto begin = Clock::now();
-  EXPECT_FALSE(patience.ask<int>("alice", after_work(4s)));
-  EXPECT_LT(Clock::now() - begin, 1s);
-}
-
 // One that has answered waits for the next; which nobody has who hangs.
 TEST(Patience, OneThreadAnswersAllThatIsAskedOneAfterTheOther) {
   Patience patience(2);
