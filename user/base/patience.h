@@ -51,9 +51,8 @@ class Patience {
 
   // `call` may outlive the caller, and main(): it owns what it uses, uses nothing that is destroyed
   // at exit, and throws nothing. It blocks all signals. Not valid() if too many hang already, or no
-  // thread is to be had.
+  // thread is to be had. `progress`: for who goes on to wait for the answer.
   template <class T>
-  // `progress`: for who goes on to wait for the answer.
   std::future<T> ask(std::function<T()> call, std::shared_ptr<Progress> progress = nullptr) {
     const bool is_waited_for = progress != nullptr;
     const auto promise = std::make_shared<std::promise<T>>();

@@ -13,15 +13,11 @@ constexpr std::size_t kMost = 1000;
 
 }  // namespace
 
-bool ProcessTree::alive(const Member& member) const {
-  return procfs_.lives(member.pid, member.start_ticks);
-}
-
-// Unless it is known, it has not: for want of a descriptor nobody is dead.
-bool ProcessTree::has_ended(const Member& member) const {
+// For want of a descriptor nobody is dead.
+Result<bool> ProcessTree::lives(const Member& member) const {
   const auto stat = procfs_.stat(member.pid);
-  if (!stat) return is_gone(stat.error());
-  return stat->start_ticks != member.start_ticks || stat->ended();
+  if (!stat && !is_gone(stat.error())) return std::unexpected(stat.error());
+  return stat && stat->start_ticks == member.start_ticks && !stat->ended();
 }
 
 bool ProcessTree::any_alive() const {

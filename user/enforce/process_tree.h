@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/procfs.h"
+#include "base/result.h"
 
 namespace idlewarden {
 
@@ -29,13 +30,15 @@ class ProcessTree {
   void grow();
   // The leader first. Some may have ended.
   const std::vector<Member>& members() const noexcept { return members_; }
-  // Both false where it cannot be told.
-  bool alive(const Member& member) const;
-  bool has_ended(const Member& member) const;
+  // An error: it cannot be told.
+  Result<bool> lives(const Member& member) const;
+  // False also where it cannot be told.
+  bool alive(const Member& member) const { return lives(member).value_or(false); }
   // True also where it cannot be told.
   bool any_alive() const;
 
  private:
+  bool has_ended(const Member& member) const { return !lives(member).value_or(true); }
   void add_children(Member parent);
 
   Procfs procfs_;

@@ -211,11 +211,14 @@ class TreeGrip final : public SystemGrip {
     for (const auto& member : tree_.members()) {
       if (member.pid == leader_) continue;
       const UniqueFd process(::pidfd_open(member.pid, 0));
-      if (!process || tree_.has_ended(member)) continue;
-      if (!tree_.alive(member)) {
+      if (!process) continue;
+      const auto lives = tree_.lives(member);
+      if (!lives) {
         result = fail_errno(fmt::format("process {} does not answer", member.pid), EAGAIN);
-      } else if (auto sent = send(process.get(), signal, "a process of the session"); !sent) {
-        result = sent;
+      } else if (*lives) {
+        if (auto sent = send(process.get(), signal, "a process of the session"); !sent) {
+          result = sent;
+        }
       }
     }
     return result;
