@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "made_proc.h"
@@ -154,13 +155,20 @@ TEST_F(HostProcessTest, AJailWithoutADevptsHasItsTerminalAllTheSame) {
   EXPECT_EQ((*host)->pid, kPrivileged);
 }
 
-// A jail on a server that has gone: whose terminal it is cannot be told, and nobody waits for that.
-TEST_F(HostProcessTest, ARootThatDoesNotAnswer) {
-  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+// With a folder that does not answer.
+struct SilentRoots : HostProcessTest {
+  void SetUp() override {
+    if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
+    silent.emplace(dir.path());
+    if (!silent->why_not().empty()) GTEST_SKIP() << silent->why_not();
+    silent->go_after(std::chrono::seconds(10));
+  }
   const test::TempDir dir;
-  test::SilentFs silent(dir.path());
-  if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
-  silent.go_after(std::chrono::seconds(10));
+  std::optional<test::SilentFs> silent;
+};
+
+// A jail on a server that has gone: whose terminal it is cannot be told, and nobody waits for that.
+TEST_F(SilentRoots, OfAHostProcess) {
   proc.link(kHost, "root", dir.path());
   const auto begin = std::chrono::steady_clock::now();
   for (int i = 0; i < 10; ++i) {
@@ -181,12 +189,7 @@ TEST_F(HostProcessTest, ARootThatDoesNotAnswer) {
 }
 
 // A user can make as many as they like.
-TEST_F(HostProcessTest, RootsOfAUserThatDoNotAnswer) {
-  if (!test::own_mounts()) GTEST_SKIP() << "cannot have mounts of its own";
-  const test::TempDir dir;
-  test::SilentFs silent(dir.path());
-  if (!silent.why_not().empty()) GTEST_SKIP() << silent.why_not();
-  silent.go_after(std::chrono::seconds(10));
+TEST_F(SilentRoots, OfAUsersManyProcesses) {
   const auto begin = std::chrono::steady_clock::now();
   for (pid_t pid = 5'000'100; pid < 5'000'107; ++pid) {
     proc.add({.pid = pid, .executable = "/usr/bin/mosh-server", .uid = 1000, .masters = {{5, 3}}});

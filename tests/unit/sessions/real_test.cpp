@@ -15,6 +15,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <memory>
+#include <optional>
 
 #include "base/unique_fd.h"
 #include "sessions/session_table.h"
@@ -213,35 +215,37 @@ TEST_F(Real, AnSshdForOneConnection) {
   EXPECT_EQ(session->local, std::nullopt);
 }
 
-TEST_F(Real, ALoginWhoseListenerWasRestarted) {
-  test::SshServer server("");
+// A login whose listener was restarted, as a table finds it that begins after that.
+struct RealRestarted : Real {
+  void find() {
+    server.authorize(heidi);
+    login.emplace(server, heidi);
+    SessionTable before = table_of(server.pid());
+    ASSERT_TRUE(reaches(before, 1));
+    server.restart_listener();
+    table.reset(new SessionTable(table_of(before.sessions().begin()->second.host)));
+    ASSERT_TRUE(reaches(*table, 1));
+  }
+  test::SshServer server{""};
   const test::Account heidi = test::add_account("heidi");
-  server.authorize(heidi);
-  const test::SshLogin login(server, heidi);
-  SessionTable before = table_of(server.pid());
-  ASSERT_TRUE(reaches(before, 1));
-  server.restart_listener();
-  SessionTable table = table_of(before.sessions().begin()->second.host);
-  ASSERT_TRUE(reaches(table, 1));
+  std::optional<test::SshLogin> login;
+  std::unique_ptr<SessionTable> table;
+};
+
+TEST_F(RealRestarted, TheListenerOfALogin) {
+  find();
+  ASSERT_FALSE(HasFatalFailure());
   // Of the files that the new one has read the session knows nothing.
-  EXPECT_EQ(*table.sessions().begin()->second.sshd,
+  EXPECT_EQ(*table->sessions().begin()->second.sshd,
             (AcceptingSshd{0, server.config_file(), {}, "/", ""}));
 }
 
 // Who listens now is looked for among all processes: one of a user's that hangs is none.
-TEST_F(Real, ALoginWhoseListenerWasRestartedWhileAnotherUserLetsAProcessHang) {
+TEST_F(RealRestarted, WhileAnotherUserLetsAProcessHang) {
   const test::HungProcess hung(54'321, test::HungProcess::In::exec);
   if (!hung.why_not().empty()) GTEST_SKIP() << hung.why_not();
   const auto begin = std::chrono::steady_clock::now();
-  test::SshServer server("");
-  const test::Account heidi = test::add_account("heidi");
-  server.authorize(heidi);
-  const test::SshLogin login(server, heidi);
-  SessionTable before = table_of(server.pid());
-  ASSERT_TRUE(reaches(before, 1));
-  server.restart_listener();
-  SessionTable table = table_of(before.sessions().begin()->second.host);
-  EXPECT_TRUE(reaches(table, 1));
+  find();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(8));
 }
 
