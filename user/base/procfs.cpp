@@ -213,11 +213,11 @@ Procfs::Whose Procfs::whose(pid_t pid) const {
 
 Procfs::Whose Procfs::whose_it_seems(pid_t pid) const {
   const auto uid = real_uid(pid);
-  if (!uid) return {static_cast<uid_t>(-1), pid};  // gone
+  if (!uid) return {.alone = pid};  // gone
   const std::lock_guard lock(patience_->mutex);
-  if (*uid == 0 || (patience_->apart && patience_->apart(*this, pid))) return {0, pid};
+  if (*uid == 0 || (patience_->apart && patience_->apart(*this, pid))) return {.alone = pid};
   const auto login = loginuid(pid).value_or(std::nullopt);
-  return {login.value_or(0) != 0 ? *login : *uid, 0};
+  return {.user = login.value_or(0) != 0 ? *login : *uid};
 }
 
 std::unexpected<Error> Procfs::unanswered(pid_t pid) {

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -75,9 +76,9 @@ class Procfs {
   // descriptors and may wait for their file system (exec_update_lock: pidfd_getfd(2), io, auxv, in
   // newer kernels stat and each link too). It is left to another thread and waited for 250 ms.
   // ETIMEDOUT, and a shortage: no answer; at once for the next processes of the same user until it
-  // has come, and for 10 s at least. The functions here that need it ask so by themselves; who has
-  // much to ask does it once: what `look` is given asks at once. It may outlive the caller, and has
-  // no descriptors of it.
+  // has come, and for seconds more if many are late. The functions here that need it ask so by
+  // themselves; who has much to ask does it once: what `look` is given asks at once. It may outlive
+  // the caller, and has no descriptors of it.
   template <class T>
   Result<T> ask(pid_t pid, std::function<Result<T>(const Procfs&)> look) const {
     return ask(patience_->all, pid, std::move(look));
@@ -86,7 +87,7 @@ class Procfs {
   // it has no say. They hang for themselves alone. Who has root's real uid is root's; any other
   // process is theirs who logged in on the way to it, whatever uid namespaces of theirs give it,
   // else its real uid's.
-  bool is_a_users(pid_t pid) const { return whose(pid).second == 0; }
+  bool is_a_users(pid_t pid) const { return whose(pid).alone == 0; }
   // For all copies; may call everything here that hangs with nobody, and ask about root's.
   void set_apart(std::function<bool(const Procfs&, pid_t)> apart) const;
   // These four hang with nobody. Of stat() what decides whether it has ended, parent and session;
@@ -114,7 +115,11 @@ class Procfs {
   Result<std::optional<std::uint32_t>> pts_of_master(pid_t pid, int fd) const;
 
  private:
-  using Whose = std::pair<uid_t, pid_t>;  // a user's; or 0 and the process alone
+  struct Whose {
+    uid_t user = 0;
+    pid_t alone = 0;  // the process, if it hangs for itself; then no user's
+    friend auto operator<=>(const Whose&, const Whose&) = default;
+  };
   struct WithPatience {
     std::recursive_mutex mutex;
     std::function<bool(const Procfs&, pid_t)> apart;
@@ -135,7 +140,7 @@ class Procfs {
     // the same.
     std::optional<Whose> known;
     if (patience.somebody_is_late()) known = whose(pid);
-    auto& asked = known && known->second != 0 ? patience_->of_nobody : patience;
+    auto& asked = known && known->alone != 0 ? patience_->of_nobody : patience;
     auto answer = asked.template ask<Result<T>>(
         [&] { return known ? *known : whose(pid); },
         [look = std::move(look), at_once = std::move(at_once)] { return look(at_once); });

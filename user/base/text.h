@@ -18,6 +18,7 @@ std::string printable(std::string_view raw, std::size_t limit = 256);
 std::string_view trim(std::string_view s);  // blanks (space, tab, CR, LF) off both ends
 std::vector<std::string> split(std::string_view s, char separator);  // empty fields are kept
 std::string lower(std::string_view s);                               // ASCII only
+std::string_view base_name(std::string_view path);                   // behind the last slash
 
 // Of the candidates the one most alike to `word` (edit distance at most 1/3 of it), or "".
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates);

@@ -37,7 +37,7 @@ Result<std::string> cgroup_of(const Procfs& procfs, pid_t pid) {
 Result<std::string> scope_path(const std::string& proc_cgroup) {
   auto path = v2_path(proc_cgroup);
   if (!path) return path;
-  const auto name = std::string_view(*path).substr(path->rfind('/') + 1);
+  const auto name = base_name(*path);
   if (name.starts_with("session-") && name.ends_with(".scope") && !path->contains("/../")) {
     return path;
   }

@@ -21,7 +21,7 @@ constexpr std::array kKinds{Kind::ssh, Kind::console, Kind::ssh_nopty};
 bool lets_nobody_in(const std::string& shell) {
   constexpr std::array<std::string_view, 6> kNone{"nologin", "false", "true",
                                                   "sync",    "halt",  "shutdown"};
-  return std::ranges::find(kNone, shell.substr(shell.rfind('/') + 1)) != kNone.end();
+  return std::ranges::find(kNone, base_name(shell)) != kNone.end();
 }
 
 // Somebody must stand for those who are not in the tree's passwd.

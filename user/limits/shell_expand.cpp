@@ -113,7 +113,7 @@ Values Interpreter::expand_parameter(const Part& part, State& state, bool patter
       }
     }
   } else if (part.text == "0" && dialect_ == Dialect::bash) {
-    values = {Value::of("-" + user_.shell.substr(user_.shell.rfind('/') + 1))};
+    values = {Value::of(std::string("-").append(base_name(user_.shell)))};
   } else if (part.text == "#" && dialect_ == Dialect::zsh) {
     values = {Value::unknown()};  // $#NAME is a length
   } else {

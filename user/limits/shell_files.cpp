@@ -14,10 +14,6 @@ namespace {
 
 constexpr const char* kEnvironment = "/etc/environment";
 
-std::string base_name(const std::string& path) {
-  return path.substr(path.rfind('/') + 1);
-}
-
 Family family_of(const std::string& name) {
   constexpr auto kFamilies = std::to_array<std::pair<std::string_view, Family>>(
       {{"bash", Family::bash},   {"rbash", Family::bash},   {"zsh", Family::zsh},
@@ -100,11 +96,11 @@ void start_zsh(Interpreter& interpreter, State& state, const Root& root, const S
 }  // namespace
 
 ShellKind shell_kind(const Root& root, const std::string& path) {
-  ShellKind kind{.name = base_name(path)};
+  ShellKind kind{.name = std::string(base_name(path))};
   const bool alias =
       kind.name == "sh" || kind.name == "ksh" || kind.name == "csh" || kind.name == "ash";
   if (const auto target = alias ? root.resolve(path) : fail("")) {
-    const std::string name = base_name(*target);
+    const std::string name(base_name(*target));
     const Family family = family_of(name);
     if (kind.name == "sh" && family == Family::bash) {
       kind.family = Family::bash_as_sh;

@@ -28,7 +28,7 @@ std::vector<std::string> sorted_as_elsewhere(const std::vector<std::string>& pat
   std::vector<std::pair<std::string, std::string_view>> keyed;
   for (const std::string& path : paths) {
     std::string& letters = keyed.emplace_back("", path).first;
-    for (unsigned char c : std::string_view(path).substr(path.rfind('/') + 1)) {
+    for (unsigned char c : base_name(path)) {
       if (std::isalnum(c) != 0 || c > 127) letters += static_cast<char>(std::tolower(c));
     }
   }
@@ -244,7 +244,7 @@ std::optional<std::vector<std::string>> Interpreter::listed(const std::string& c
   auto found = findings_.glob(pattern);
   if (run_parts && found) {
     std::erase_if(*found, [](const std::string& path) {
-      return !std::ranges::all_of(path.substr(path.rfind('/') + 1), [](unsigned char c) {
+      return !std::ranges::all_of(base_name(path), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '.' || c == '_' || c == '-';
       });
     });

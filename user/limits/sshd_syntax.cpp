@@ -173,7 +173,7 @@ class Reader {
   void note_subsystem(const std::string& keyword, const std::vector<SshdWord>& args) {
     if (keyword != "subsystem" || args.size() < 2) return;
     const std::string program = split(args[1].text, ' ').front();
-    const std::string name = program.substr(program.rfind('/') + 1);
+    const std::string_view name = base_name(program);
     syntax_.subsystems.push_back({args[0].text, name == "sftp-server" || name == "internal-sftp"});
   }
 

@@ -23,10 +23,6 @@ bool is_virtual_console(const Tty& tty) {
   return tty.major == 4 && tty.minor < 64;
 }  // devices.txt
 
-std::string_view base_name(std::string_view path) {
-  return path.substr(path.find_last_of('/') + 1);  // npos + 1 is 0
-}
-
 // "64", "1-63"
 bool parse_minors(std::string_view text, TtyDriver& driver) {
   const char* end = text.data() + text.size();

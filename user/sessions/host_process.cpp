@@ -8,15 +8,13 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/text.h"
+
 namespace idlewarden {
 namespace {
 
 // A chain of parents is rarely longer than ten; the bound only has to be one.
 constexpr std::size_t kMostAncestors = 256;
-
-std::string_view name_of(std::string_view executable) {
-  return executable.substr(executable.rfind('/') + 1);
-}
 
 // Which file system an absolute path leads to as the process has it.
 Result<dev_t> device_of(const Procfs& procfs, pid_t pid, const std::string& path,
@@ -88,7 +86,7 @@ Result<std::vector<Process>> ancestry_of(const Procfs& procfs, Process process) 
 }  // namespace
 
 HostProgram host_program(std::string executable) {
-  const std::string_view name = name_of(executable);
+  const std::string_view name = base_name(executable);
   Kind kind = Kind::ssh;
   if (name.find("dropbear") != std::string_view::npos) kind = Kind::dropbear;
   if (name.find("mosh-server") != std::string_view::npos) kind = Kind::mosh;
@@ -108,7 +106,7 @@ bool is_forked_by_sshd(const Procfs& procfs, const std::vector<HostProgram>& pro
   const auto executable = procfs.executable(*parent);
   if (!executable || find_program(programs, *executable) == nullptr) return false;
   const auto init = procfs.is_init(*parent);
-  return name_of(*executable).starts_with("sshd") && init && !*init;
+  return base_name(*executable).starts_with("sshd") && init && !*init;
 }
 
 Result<HostProcess> host_process(const Procfs& procfs, Process process, Kind kind) {

@@ -126,8 +126,7 @@ Channel channel_of(const Procfs& procfs, pid_t leader) {
   if (command_line->front().starts_with('-')) return Channel::shell;
   if (command_line->size() < 3 || (*command_line)[1] != "-c") return Channel::command;
   const std::string program = split(trim((*command_line)[2]), ' ').front();
-  return std::string_view(program).substr(program.rfind('/') + 1) == kSftpServer ? Channel::sftp
-                                                                                 : Channel::command;
+  return base_name(program) == kSftpServer ? Channel::sftp : Channel::command;
 }
 
 bool is_there(const Procfs& procfs, const std::vector<Leader>& leaders, const Session& session) {

@@ -43,5 +43,12 @@ TEST(Nearest, FindsTheMisspeltWord) {
   EXPECT_EQ(nearest("zzz", {"warn", "grace"}), "");
 }
 
+TEST(BaseName, IsBehindTheLastSlash) {
+  EXPECT_EQ(base_name("/usr/sbin/sshd"), "sshd");
+  EXPECT_EQ(base_name("sshd"), "sshd");
+  EXPECT_EQ(base_name("/usr/sbin/"), "");
+  EXPECT_EQ(base_name(""), "");
+}
+
 }  // namespace
 }  // namespace idlewarden
