@@ -111,9 +111,10 @@ std::chrono::nanoseconds cost_of_answers() noexcept;
 void add_cost_of_answer(std::chrono::nanoseconds cost) noexcept;
 
 // Patience with many who may hang one by one. Who did not answer in time is not asked again before
-// the answer has come, nor for `rest`; who has taken more than `time` in all within a `rest` is not
-// asked for one either. So nobody who is slow on purpose takes much of the time or more than one of
-// the threads. Not thread-safe.
+// the answer has come. Who has taken more than twice `time` in all is not asked until what is above
+// that is forgotten: kForgotten in each `rest`. So nobody who is slow on purpose takes much of the
+// time or more than one of the threads, and who was slow once, on a busy machine, is asked on. Not
+// thread-safe.
 template <class Who>
 class PatienceWithEach {
  public:
@@ -156,19 +157,22 @@ class PatienceWithEach {
     while (!there && (starved = progress->is_starved()) && has_more(round)) there = is_there(round);
     if (!there) {
       const Who late = who();
-      taken_.erase(late);
+      const Duration waited = std::chrono::steady_clock::now() - begin;
       late_.emplace(late, Late{[is_there] { return is_there(Milliseconds(0)); },
-                               starved ? begin : begin + rest_});
+                               starved ? begin : charge(late, waited)});
       return std::nullopt;
     }
     Told<T> told = answer->get();
     add_cost_of_answer(told.took.ran);
-    if (told.took.time > kUsual && rest_ > rest_.zero()) charge(who(), told.took.time);
+    if (told.took.time > kUsual) {
+      const Who slow = who();
+      late_.emplace(slow, Late{[] { return true; }, charge(slow, told.took.time - kUsual)});
+    }
     note_shortage(told.shortage);
     return std::move(told.answer);
   }
 
-  // Or rests, having been late.
+  // Or rests, having taken too much.
   bool somebody_is_late() {
     const Time now = std::chrono::steady_clock::now();
     std::erase_if(late_, [&](const auto& item) {
@@ -190,13 +194,13 @@ class PatienceWithEach {
     std::function<bool()> has_answered;
     Time rests_until;
   };
-  // What is left of all that was taken: in each `rest_` a `time_` of it is forgotten.
   struct Taken {
     Duration time;
     Time as_of;
   };
   // What anybody's answer takes, who has many processes, is not charged.
   static constexpr Milliseconds kUsual{1};
+  static constexpr Milliseconds kForgotten{250};
   // For threads that do not get to run, in all of kMorePer.
   static constexpr Milliseconds kMore{1000};
   static constexpr Milliseconds kMorePer{10'000};
@@ -212,20 +216,20 @@ class PatienceWithEach {
     return true;
   }
 
-  void charge(const Who& who, Duration took) {
-    const Duration more = took - kUsual;
-    const Time end = std::chrono::steady_clock::now();
+  // When it may be asked again.
+  Time charge(const Who& who, Duration took) {
+    const Time now = std::chrono::steady_clock::now();
+    if (rest_ <= rest_.zero()) return now;
+    const double forgets = std::chrono::duration<double>(kForgotten) / rest_;  // of each second
     const auto left = [&](const Taken& taken) {
-      const auto forgotten = std::min((end - taken.as_of), Duration(rest_)) / rest_.count();
-      return taken.time - forgotten * time_.count();
+      return taken.time - std::chrono::duration_cast<Duration>((now - taken.as_of) * forgets);
     };
     std::erase_if(taken_, [&](const auto& item) { return left(item.second) <= Duration(0); });
     const auto found = taken_.find(who);
-    const Duration all = more + (found == taken_.end() ? Duration(0) : left(found->second));
-    taken_.insert_or_assign(who, Taken{all, end});
-    if (all <= time_) return;
-    taken_.erase(who);
-    late_.emplace(who, Late{[] { return true; }, end + rest_});
+    const Duration all = took + (found == taken_.end() ? Duration(0) : left(found->second));
+    taken_.insert_or_assign(who, Taken{all, now});
+    const Duration above = std::max(all - 2 * time_, Duration(0));
+    return now + std::chrono::duration_cast<Duration>(above / forgets);
   }
 
   Patience patience_;
