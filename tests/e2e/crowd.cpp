@@ -75,6 +75,20 @@ std::map<std::string, double> Crowd::idle_times() const {
   return times;
 }
 
+void Crowd::expect_watched(const std::multiset<std::string>& all) const {
+  std::multiset<std::string> watched;  // of whom there is one session each
+  wait_until(
+      [&] {
+        std::this_thread::sleep_for(200ms);
+        watched.clear();
+        const auto answer = monitor_.sessions();
+        for (const auto& session : answer["sessions"]) watched.insert(session["user"]);
+        return watched == all;
+      },
+      patience(20s));
+  EXPECT_EQ(watched, all) << monitor_.log();
+}
+
 void Crowd::expect_all_active_after(const std::map<std::string, std::string>& keys) {
   constexpr double kIdle = 3.5;
   std::map<std::string, double> before;

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ class Crowd : public testing::TestWithParam<std::string> {
   double since_last_key(const std::string& who) const;  // 0: of no session() of this test
   // By name, in seconds: the daemon's answer to `idlewarden sessions`.
   std::map<std::string, double> idle_times() const;
+  // Waits until the daemon watches a session of each of these, and no other: their clocks start
+  // then. On a slow machine a login is dear, and the scan after it comes late.
+  void expect_watched(const std::multiset<std::string>& all) const;
   // Types what each of them types, at once, after all were idle for a while, and sees who counts as
   // active then.
   void expect_all_active_after(const std::map<std::string, std::string>& keys);

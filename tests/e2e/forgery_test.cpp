@@ -94,7 +94,7 @@ class Forgery : public Crowd {
     const auto idle = idle_times();
     for (const std::string& who : seen_through) {
       ASSERT_TRUE(idle.contains(who)) << who << " is not watched\n" << monitor_.log();
-      EXPECT_GE(idle.at(who), 4.5) << who << "'s trick was taken for a person";
+      EXPECT_GE(idle.at(who), 4.5) << who << "'s trick was taken for a person\n" << monitor_.log();
     }
     for (const std::string& who : counted) {
       ASSERT_TRUE(idle.contains(who)) << who << " is not watched\n" << monitor_.log();
@@ -140,6 +140,7 @@ TEST_P(Forgery, WhatTheOwnerDoesToTheTty) {
   sized.command("vim.tiny /etc/hostname");
   // Its echo says that the command has been typed by now, however slow the way is.
   EXPECT_TRUE(sized.terminal().wait_for("hostname", 20s)) << sized.terminal().output();
+  expect_watched({"touch", "tiocsti", "resize"});
   int pushed = 0;
   for (int i = 0; i < 7; ++i) {
     sized.terminal().resize(static_cast<unsigned short>(20 + i), 100);
@@ -160,6 +161,7 @@ TEST_P(Forgery, OutputAlone) {
   log_in("top").command("top -d 1");
   log_in("tail").command("(while date >>~/log; do sleep 0.3; done) & tail -f ~/log");
   log_in("loop").command("stty -echo; while date; do sleep 0.3; done");
+  expect_watched({"watch", "top", "tail", "loop"});
   std::this_thread::sleep_for(7s);
   expect({"watch", "top", "tail", "loop"}, {});
   expect_ended({"watch", "top", "tail", "loop"});
@@ -179,6 +181,7 @@ TEST_P(Forgery, AnswersOfTmux) {
   // Asked where it is when it is in the first row, a terminal says Shift-F3.
   log_in("asakey", {}, as_a_key.terminal());
   ask("asakey", R"(\x1b[1;2H\x1b[6n)", "0.5");
+  expect_watched({"asked", "burst", "focus", "asakey"});
   EXPECT_EQ(focus.command({"new-window", "-d", "sleep", "1000"}), 0);
   for (int i = 0; i < 7; ++i) {
     EXPECT_EQ(focus.command({"next-window"}), 0);
@@ -199,6 +202,7 @@ TEST_P(Forgery, AnswersInAFlood) {
   Tmux flood;
   log_in("flood", {}, flood.terminal());
   ask("flood", R"(\x1b[6n\x1b[c)", "0");
+  expect_watched({"flood"});
   std::this_thread::sleep_for(7s);
   EXPECT_TRUE(hears("flood", 10'000));
   if (sampled()) return expect({}, {"flood"});
@@ -259,8 +263,7 @@ TEST_P(Forgery, AnswersOfXterm) {
   // Position, attributes, colour, mode, setting, size.
   start("xasked", R"(\r\n\r\n\x1b[6n\x1b[c\x1b[>c\x1b]11;?\x07\x1b[?2026$p\x1bP$qm\x1b\\\x1b[18t)");
   start("xfocus", R"(\x1b[?1004h)");
-  for (int i = 0; i < 100 && idle_times().size() < 2; ++i) std::this_thread::sleep_for(200ms);
-  ASSERT_EQ(idle_times().size(), 2U) << monitor_.log();
+  expect_watched({"xasked", "xfocus"});
   for (int i = 0; i < 7; ++i) {
     EXPECT_TRUE(screen.focus(i % 2 == 0 ? "xfocus" : "xasked"));
     std::this_thread::sleep_for(1s);
@@ -301,9 +304,7 @@ TEST_P(Forgery, Pretence) {
     log_in(who, {"-o", "RemoteCommand=" + command});
     all.insert(who);
   }
-  for (int i = 0; i < 100 && idle_times().size() < all.size(); ++i) {
-    std::this_thread::sleep_for(200ms);
-  }
+  expect_watched({all.begin(), all.end()});
   std::this_thread::sleep_for(5s);
   expect(all, {});
   expect_ended(all);
@@ -366,8 +367,7 @@ while True:
   ASSERT_TRUE(session("flooder").terminal().wait_for("flooded", 60s))
       << session("flooder").terminal().output();
   log_in("after");
-  for (int i = 0; i < 100 && idle_times().size() < 3; ++i) std::this_thread::sleep_for(200ms);
-  EXPECT_EQ(idle_times().size(), 3U) << "an inner terminal became a session, or one is missing";
+  expect_watched({"before", "flooder", "after"});  // and no inner terminal
   expect_all_active_after({{"before", "x"}, {"after", "x"}});
   std::this_thread::sleep_for(5s);
   expect({"before", "after", "flooder"}, {});
@@ -409,6 +409,7 @@ TEST_P(KeepAlives, OfBothSidesAndOfTcp) {
   ASSERT_TRUE(works);
   log_in("server", {"-o", "TCPKeepAlive=yes"});
   log_in("client", {"-o", "ServerAliveInterval=1"});
+  expect_watched({"server", "client"});
   const long before = asked();
   std::this_thread::sleep_for(7s);
   EXPECT_GT(asked(), before + 2);
