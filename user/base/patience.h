@@ -157,9 +157,9 @@ class PatienceWithEach {
     while (!there && (starved = progress->is_starved()) && has_more(round)) there = is_there(round);
     if (!there) {
       const Who late = who();
-      const Duration waited = std::chrono::steady_clock::now() - begin;
+      // The rounds before the last were the machine's doing.
       late_.emplace(late, Late{[is_there] { return is_there(Milliseconds(0)); },
-                               starved ? begin : charge(late, waited)});
+                               starved ? begin : charge(late, round)});
       return std::nullopt;
     }
     Told<T> told = answer->get();
