@@ -193,12 +193,26 @@ void add_overruled(const std::vector<LimitSource>& overruled, std::vector<LimitS
   }
 }
 
+// A condition that was not decided may ask about the home that does not answer.
+void take_no_doubtful_limit(const std::string& home, ShellTimeouts& timeouts) {
+  std::erase_if(timeouts.in_force, [&](LimitSource& source) {
+    if (!source.conditional || !source.limit) return false;
+    source.reason =
+        fmt::format("no limit before {} answers: a file there may exempt from it", home);
+    timeouts.overruled.push_back(source);
+    return true;
+  });
+}
+
 // What was read later than at login says all that was read then. Of a home that was silent then
 // the host's files say what they said, with its conditions decided, and only its own are news.
 bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then, const std::string& home) {
-  const auto says = [](const ShellTimeouts& timeouts, const LimitSource& source) {
-    return std::ranges::any_of(timeouts.in_force,
+  const auto are_among = [](const std::vector<LimitSource>& sources, const LimitSource& source) {
+    return std::ranges::any_of(sources,
                                [&](const LimitSource& other) { return says_same(source, other); });
+  };
+  const auto says = [&](const ShellTimeouts& timeouts, const LimitSource& source) {
+    return are_among(timeouts.in_force, source);
   };
   if (!then.home_is_silent) {
     return std::ranges::all_of(then.in_force,
@@ -209,7 +223,8 @@ bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then, const std::s
                                return source.conditional || says(later, source);
                              }) &&
          std::ranges::all_of(later.in_force, [&](const LimitSource& source) {
-           return lies_in(source.where.file, home) || says(then, source);
+           return lies_in(source.where.file, home) || says(then, source) ||
+                  are_among(then.overruled, source);
          });
 }
 
@@ -443,6 +458,7 @@ HostReadings::ShellLook HostReadings::look_without_home(const std::string& tree,
   ShellLook look;
   look.unread = !read;
   look.now = read ? *std::move(read) : ShellTimeouts{};
+  take_no_doubtful_limit(user.home, *look.now);
   look.take_files(user.home);
   return look;
 }

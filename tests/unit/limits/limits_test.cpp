@@ -772,9 +772,10 @@ TEST_F(LimitsTest, WhatIsAskedAboutAHomeThatHangsIsInDoubt) {
   far.stall("home");
   if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
   const Verdict hung = verdict_of("one");
-  EXPECT_EQ(hung.limit, Seconds(900));
-  ASSERT_NE(hung.used_source(), nullptr);
-  EXPECT_TRUE(hung.used_source()->conditional);
+  EXPECT_EQ(hung.limit, std::nullopt) << "alice may be exempt";
+  EXPECT_THAT(hung.sources,
+              testing::Contains(testing::Field(
+                  &LimitSource::reason, HasSubstr("900 s, no limit before /home/alice answers"))));
   for (const std::string& file : limits.files()) {
     EXPECT_THAT(file, testing::Not(HasSubstr("/home/"))) << "whoever watches it would hang";
   }
@@ -814,6 +815,16 @@ TEST_F(LimitsTest, WhatIsAskedAboutAHomeThatHangsIsInDoubt) {
   far.recover();
   EXPECT_TRUE(becomes("five", Seconds(300)));
   EXPECT_EQ(verdict_of("four").limit, Seconds(3600));
+
+  // Who turns out to be none of the exempt has the limit of the login.
+  far.file("etc/profile", "[ -e \"$HOME/.exempt\" ] || TMOUT=900\n");
+  ASSERT_TRUE(limits.reload());
+  inside.home = "/home/./alice";  // that is known to nobody yet
+  far.stall("home");
+  if (!far.why_not().empty()) GTEST_SKIP() << far.why_not();
+  EXPECT_EQ(verdict_of("six").limit, std::nullopt);
+  far.recover();
+  EXPECT_TRUE(becomes("six", Seconds(900)));
 }
 
 // Who makes it slow on purpose gets little of the time.
