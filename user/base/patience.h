@@ -166,7 +166,8 @@ class PatienceWithEach {
     add_cost_of_answer(told.took.ran);
     if (told.took.time > kUsual) {
       const Who slow = who();
-      late_.emplace(slow, Late{[] { return true; }, charge(slow, told.took.time - kUsual)});
+      late_.emplace(slow, Late{[] { return true; },
+                               charge(slow, std::min<Duration>(told.took.time - kUsual, round))});
     }
     note_shortage(told.shortage);
     return std::move(told.answer);

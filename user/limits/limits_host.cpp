@@ -97,7 +97,7 @@ bool same(const ShellTimeouts& a, const ShellTimeouts& b) {
   };
   return equal(a.in_force, b.in_force) && equal(a.overruled, b.overruled) &&
          equal(a.problems, b.problems) && a.readonly == b.readonly && a.exported == b.exported &&
-         a.home_is_silent == b.home_is_silent;
+         a.at_most == b.at_most && a.home_is_silent == b.home_is_silent;
 }
 bool same(const std::vector<std::string>& a, const std::vector<std::string>& b) {
   return a == b;
@@ -195,24 +195,27 @@ void add_overruled(const std::vector<LimitSource>& overruled, std::vector<LimitS
 
 // A condition that was not decided may ask about the home that does not answer.
 void take_no_doubtful_limit(const std::string& home, ShellTimeouts& timeouts) {
-  std::erase_if(timeouts.in_force, [&](LimitSource& source) {
-    if (!source.conditional || !source.limit) return false;
-    source.reason =
-        fmt::format("no limit before {} answers: a file there may exempt from it", home);
-    timeouts.overruled.push_back(source);
-    return true;
-  });
+  for (LimitSource& source : std::exchange(timeouts.in_force, {})) {
+    const bool in_any_case = timeouts.at_most && source.limit >= timeouts.at_most;
+    const bool holds = !source.limit || !source.conditional || in_any_case;
+    if (!holds) {
+      source.reason = fmt::format("no limit: a file in {}, which did not answer, may exempt", home);
+    }
+    (holds ? timeouts.in_force : timeouts.overruled).push_back(std::move(source));
+  }
 }
 
 // What was read later than at login says all that was read then. Of a home that was silent then
 // the host's files say what they said, with its conditions decided, and only its own are news.
 bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then, const std::string& home) {
-  const auto are_among = [](const std::vector<LimitSource>& sources, const LimitSource& source) {
-    return std::ranges::any_of(sources,
+  const auto says = [](const ShellTimeouts& timeouts, const LimitSource& source) {
+    return std::ranges::any_of(timeouts.in_force,
                                [&](const LimitSource& other) { return says_same(source, other); });
   };
-  const auto says = [&](const ShellTimeouts& timeouts, const LimitSource& source) {
-    return are_among(timeouts.in_force, source);
+  const auto was_doubtful = [&](const LimitSource& source) {
+    return std::ranges::any_of(then.overruled, [&](const LimitSource& other) {
+      return other.conditional && says_same(source, other);
+    });
   };
   if (!then.home_is_silent) {
     return std::ranges::all_of(then.in_force,
@@ -223,8 +226,7 @@ bool adds_to(const ShellTimeouts& later, const ShellTimeouts& then, const std::s
                                return source.conditional || says(later, source);
                              }) &&
          std::ranges::all_of(later.in_force, [&](const LimitSource& source) {
-           return lies_in(source.where.file, home) || says(then, source) ||
-                  are_among(then.overruled, source);
+           return lies_in(source.where.file, home) || says(then, source) || was_doubtful(source);
          });
 }
 
@@ -519,7 +521,10 @@ void HostReadings::add_shell(const Subject& subject, std::vector<LimitSource>& i
   if (for_login) {
     // One from before its home fell silent is no reading of this login's.
     const bool is_logins = !now.unread && (!now.silent || now.last->home_is_silent);
-    if (is_logins && (!kept->shell || adds_to(*now.last, *kept->shell, subject.home))) {
+    // What is not known of a home now adds nothing to what is not known of it since the login.
+    const bool adds =
+        !kept->shell || (!now.silent && adds_to(*now.last, *kept->shell, subject.home));
+    if (is_logins && adds) {
       kept->shell = now.last;
     } else if (!kept->shell && now.silent && !now.unread) {
       ShellLook look = look_without_home(key.first, key.second);

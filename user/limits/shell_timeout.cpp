@@ -84,6 +84,7 @@ class Reading {
     }
     timeouts.readonly = systems_.readonly == Tri::yes;
     timeouts.exported = systems_.exported == Tri::yes;
+    timeouts.at_most = at_most();
     timeouts.problems = findings_.problems();
     timeouts.unread = findings_.unread();
     timeouts.home_is_silent = user_.home_is_silent;
@@ -145,6 +146,18 @@ class Reading {
       system_limits_ = true;
       if (systems_.decides(static_cast<int>(i))) certain_ = limit;
     }
+  }
+
+  std::optional<Seconds> at_most() {
+    const bool sure = kind_.certain && heeds_it() && systems_.undecided.empty();
+    if (!sure || !instead_of_a_logout(true).empty()) return std::nullopt;
+    Seconds longest{0};
+    for (const Value& value : systems_.values) {
+      const auto limit = value.source < 0 ? std::nullopt : findings_.at(value.source).source.limit;
+      if (!limit) return std::nullopt;
+      longest = std::max(longest, *limit);
+    }
+    return longest;
   }
 
   // A value that only the user's own files give holds where it tightens.

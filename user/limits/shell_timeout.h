@@ -49,6 +49,9 @@ struct ShellTimeouts {
   // Of the TMOUT that the system's files leave behind, as far as it is certain.
   bool readonly = false;
   bool exported = false;
+  // Whatever the open conditions in the system's files come to, they set no longer one than this;
+  // none: or perhaps none at all.
+  std::optional<Seconds> at_most;
   // Files that could not be read; the first so many are what the system's files alone led to.
   std::vector<Error> problems;
   std::size_t systems_problems = 0;

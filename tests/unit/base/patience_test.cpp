@@ -49,7 +49,7 @@ TEST(PatienceWithEach, WhoIsSlowTakesLittleInAll) {
 
 TEST(PatienceWithEach, WhoWasSlowIsAskedAgainAfterARest) {
   PatienceWithEach<std::string> patience(8, kTime / 2, 1s);
-  for (int i = 0; i < 6; ++i) (void)patience.ask<int>("alice", after(kTime / 4));
+  for (int i = 0; i < 20; ++i) (void)patience.ask<int>("alice", after(kTime / 4));
   EXPECT_FALSE(patience.ask<int>("alice", after(0ms)));
   std::this_thread::sleep_for(1100ms);
   EXPECT_TRUE(patience.ask<int>("alice", after(0ms)));
@@ -68,14 +68,14 @@ TEST(PatienceWithEach, WhoIsLateEachTimeTakesLittleInAll) {
   PatienceWithEach<std::string> patience(8, 100ms, 1000s);
   const auto begin = Clock::now();
   Clock::duration waited{};
-  while (Clock::now() - begin < 2s) {
+  while (Clock::now() - begin < 4s) {
     const auto asked = Clock::now();
-    EXPECT_FALSE(patience.ask<int>("alice", after(150ms)));
+    EXPECT_FALSE(patience.ask<int>("alice", after(400ms)));
     waited += Clock::now() - asked;
     std::this_thread::sleep_for(10ms);
   }
   EXPECT_GE(waited, 150ms) << "more than once";
-  EXPECT_LE(waited, 350ms);
+  EXPECT_LE(waited, 600ms);  // else it were a second
 }
 
 // One user has hundreds of sessions, each asked for at each scan.
