@@ -72,8 +72,9 @@ class Crowding {
       ::_exit(127);
     }
     ::fcntl(seat.master, F_SETFD, FD_CLOEXEC);
-    const auto stat = Procfs().stat(seat.leader);
-    if (!stat) throw std::runtime_error("no /proc of a child");
+    auto stat = procfs_.stat(seat.leader);
+    while (!stat && stat.error().code == ETIMEDOUT) stat = procfs_.stat(seat.leader);  // it begins
+    if (!stat) throw std::runtime_error(stat.error().text());
     seat.id = SessionId{seat.leader, from_start_ticks(stat->start_ticks), 0}.text();
     habits_[seat.id] = seat.habit;
   }
@@ -119,6 +120,7 @@ class Crowding {
     seat.over = true;
   }
 
+  Procfs procfs_;
   std::deque<Seat> seats_;
   std::map<std::string, Habit> habits_;  // of all there ever were; pids come again
   std::mt19937 dice_{7};

@@ -30,9 +30,10 @@ constexpr Nanoseconds kScanOnNews = std::chrono::milliseconds(50);
 constexpr int kScanShare = 1000;
 constexpr int kScanShareOfSampler = 250;
 constexpr int kEagerShare = 100;
-// With all that a scan leads to (who is there, what is new, whose limit is what) they may take the
-// eager share at most, but for that they are never further apart: a crowd that logs in is no reason
-// to look away for minutes.
+// With all that a scan leads to (who is there, what is new, whose limit is what) they may take this
+// part: a login costs its sshd and its shell many times as much. But for that they are never
+// further apart: a crowd that logs in is no reason to look away for minutes.
+constexpr int kWholeShare = 10;
 constexpr Nanoseconds kScanInACrowd = Seconds(30);
 // How often `hours` of the rules are looked at again, and for so many sessions the groups: on most
 // hosts for all of them, and a bounded cost on the others.
@@ -87,7 +88,7 @@ Nanoseconds Monitor::scan_interval(BootTime now) const {
 }
 
 Nanoseconds Monitor::paid_off_after() const {
-  return std::min(whole_cost_ * kEagerShare, kScanInACrowd);
+  return std::min(whole_cost_ * kWholeShare, kScanInACrowd);
 }
 
 BootTime Monitor::pty_made() {

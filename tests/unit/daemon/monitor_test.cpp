@@ -536,7 +536,7 @@ TEST_F(MonitorTest, WhatAScanLeadsToIsPaidForToo) {
   tick_at(0);
   source_.refusing = true;
   log_in(kStart);
-  source_.on_watch = [this] { clock_.spend(std::chrono::milliseconds(50), Nanoseconds(0)); };
+  source_.on_watch = [this] { clock_.spend(std::chrono::milliseconds(500), Nanoseconds(0)); };
   const auto scans_in_a_minute = [this](int minute) {
     const int before = source_.scans;
     for (int i = 0; i < 600; ++i) {
@@ -546,8 +546,8 @@ TEST_F(MonitorTest, WhatAScanLeadsToIsPaidForToo) {
     return source_.scans - before;
   };
   for (int minute = 1; minute < 5; ++minute) scans_in_a_minute(minute);
-  EXPECT_NEAR(scans_in_a_minute(5), 60 / 5, 2) << "a hundredth of the time";
-  source_.on_watch = [this] { clock_.spend(Seconds(2), Nanoseconds(0)); };
+  EXPECT_NEAR(scans_in_a_minute(5), 60 / 5, 2) << "a tenth of the time";
+  source_.on_watch = [this] { clock_.spend(Seconds(20), Nanoseconds(0)); };
   for (int minute = 6; minute < 12; ++minute) scans_in_a_minute(minute);
   EXPECT_NEAR(scans_in_a_minute(12), 2, 1) << "however dear, it is looked";
 }
