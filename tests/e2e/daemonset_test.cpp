@@ -28,7 +28,8 @@ class DaemonSet : public Scaled {
                  "[[rule]]\nname = \"known\"\nmatch = { users = [\"" + account.name +
                  "\"] }\n[[rule]]\nname = \"others\"\nlimit = \"never\"\n");
     options.through = {kAsDaemonSet, kManifest};
-    options.environment = {{"IDLEWARDEN_POLICY_DIR", policy_dir_.path()}};
+    // The tree with ThreadSanitizer's suppressions is not in the pod.
+    options.environment = {{"IDLEWARDEN_POLICY_DIR", policy_dir_.path()}, {"TSAN_OPTIONS", ""}};
     return options;
   }
 
