@@ -51,7 +51,7 @@ struct Sample {
   double second;
   long rss_kb;
   long descriptors;
-  std::size_t sessions;
+  long sessions;
 };
 
 class Crowding {
@@ -150,7 +150,8 @@ class Soak : public testing::Test {
       if (line.starts_with("VmRSS:")) rss = std::stol(line.substr(6));
     }
     const auto fds = std::distance(std::filesystem::directory_iterator(proc + "/fd"), {});
-    return {seconds(Clock::now() - began), rss, static_cast<long>(fds), crowd_.size()};
+    return {seconds(Clock::now() - began), rss, static_cast<long>(fds),
+            static_cast<long>(crowd_.size())};
   }
 
   MonitorProcess monitor_;
@@ -211,6 +212,7 @@ TEST_F(Soak, NothingGrowsAndNobodyIsLost) {
   const long rss_now = middle(samples, 2 * third, samples.size(), &Sample::rss_kb);
   const long fds_then = middle(samples, third, 2 * third, &Sample::descriptors);
   const long fds_now = middle(samples, 2 * third, samples.size(), &Sample::descriptors);
+  const long crowd = middle(samples, third, samples.size(), &Sample::sessions);
   const Sample rest = sample(began);
 
   std::map<std::string, std::size_t> events;
@@ -237,8 +239,8 @@ TEST_F(Soak, NothingGrowsAndNobodyIsLost) {
   EXPECT_EQ(events["terminate_failed"], 0U);
   // The last 1,024 events are kept: in a short run they still become more.
   EXPECT_LE(rss_now, rss_then + std::max(2048L, rss_then / 20));
-  // Whoever is being ended right now costs some.
-  EXPECT_LE(fds_now, fds_then + 8);
+  // Whoever is being ended right now costs some; on a busy machine that takes longer, of more.
+  EXPECT_LE(fds_now, fds_then + 8 + crowd);
   EXPECT_LE(rest.descriptors, fresh.descriptors + 2);
   // A leak that is found at the end is a status of its own (LSan).
   EXPECT_EQ(monitor_.process().stop(60s), 0) << monitor_.log();
